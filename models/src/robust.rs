@@ -1,0 +1,90 @@
+//! Statistics that a few wild values cannot move: median, quantile, median slope.
+
+/// The `q`-quantile (0..=1) of `values` by linear interpolation between order statistics (Hyndman and Fan's type 7, R's default);
+/// NaN for an empty slice. Reorders the slice.
+pub fn quantile_mut(values: &mut [f64], q: f64) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    let position = q.clamp(0.0, 1.0) * (values.len() - 1) as f64;
+    let below = position.floor() as usize;
+    let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let rest = position - below as f64;
+    if rest == 0.0 || above.is_empty() {
+        return low;
+    }
+    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
+    low + rest * (high - low)
+}
+
+/// Median; NaN for an empty slice. Reorders the slice.
+pub fn median_mut(values: &mut [f64]) -> f64 {
+    quantile_mut(values, 0.5)
+}
+
+/// The value at which half of the total weight is passed; NaN without weight. Reorders the slice of (value, weight).
+pub fn weighted_median_mut(pairs: &mut [(f64, f64)]) -> f64 {
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let half = pairs.iter().map(|p| p.1).sum::<f64>() / 2.0;
+    let mut passed = 0.0;
+    for (i, (value, weight)) in pairs.iter().enumerate() {
+        passed += weight;
+        // Exactly half on either side: the middle between the two, as for a plain median of an even number.
+        if passed == half && i + 1 < pairs.len() {
+            return (value + pairs[i + 1].0) / 2.0;
+        }
+        if passed > half {
+            return *value;
+        }
+    }
+    f64::NAN
+}
+
+/// Theil and Sen's slope: the median of the slopes between points, here between each point and the one half the range later
+/// (Siegel's cheaper pairing keeps 29 % breakdown at n/2 pairs instead of n²/2). `points` are (x, y) in order of x; NaN below four.
+pub fn median_slope(points: &[(f64, f64)]) -> f64 {
+    if points.len() < 4 {
+        return f64::NAN;
+    }
+    let half = points.len() / 2;
+    let mut slopes: Vec<f64> =
+        points.iter().zip(&points[half..]).filter(|(a, b)| b.0 > a.0).map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect();
+    median_mut(&mut slopes)
+}
+
+/// From the mean absolute deviation of a normal distribution to its sigma: sqrt(pi / 2).
+pub const SIGMA_PER_MEAN_ABS: f64 = 1.253_314_137_315_500_3;
+/// From the median absolute deviation of a normal distribution to its sigma: 1 / Phi^-1(3/4).
+pub const SIGMA_PER_MAD: f64 = 1.482_602_218_505_602;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_interpolate_as_r_does() {
+        let mut v = [3.0, 1.0, 4.0, 1.5];
+        assert_eq!(quantile_mut(&mut v, 0.0), 1.0);
+        assert_eq!(quantile_mut(&mut v, 1.0), 4.0);
+        assert_eq!(median_mut(&mut v), 2.25);
+        assert!((quantile_mut(&mut v, 0.1) - 1.15).abs() < 1e-12);
+        assert!(median_mut(&mut []).is_nan());
+    }
+
+    #[test]
+    fn weighted_median_follows_the_weight() {
+        assert_eq!(weighted_median_mut(&mut [(1.0, 1.0), (2.0, 1.0), (9.0, 5.0)]), 9.0);
+        assert_eq!(weighted_median_mut(&mut [(1.0, 1.0), (3.0, 1.0)]), 2.0);
+        assert!(weighted_median_mut(&mut []).is_nan());
+    }
+
+    #[test]
+    fn a_quarter_of_wild_points_does_not_move_the_slope() {
+        let mut points: Vec<(f64, f64)> = (0..40).map(|i| (f64::from(i), 0.5 * f64::from(i))).collect();
+        for i in [3, 11, 20, 27, 33] {
+            points[i].1 += 1e6;
+        }
+        assert!((median_slope(&points) - 0.5).abs() < 1e-12);
+        assert!(median_slope(&points[..3]).is_nan());
+    }
+}

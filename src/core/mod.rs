@@ -1,0 +1,9 @@
+//! The functional core: pure, synchronous, without IO and without a clock.
+
+pub mod frame;
+pub mod labels;
+pub mod playbook;
+pub mod prediction;
+pub mod template;
+pub mod time;
+pub mod watch;

@@ -1,0 +1,2 @@
+//! Portent.
+pub mod core;
