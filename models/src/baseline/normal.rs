@@ -1,0 +1,229 @@
+//! What is normal for one series: a daily shape by civil time, a level with its slope, and a robust scale.
+//!
+//! Worked out from the closed buckets each time one closes, so that it is a function of the ring and nothing else. Medians throughout: one
+//! bad day in seven does not become normal, and an incident while it lasts does not widen the band that should show it.
+
+use super::block::{BUCKETS, Block};
+use crate::robust::{SIGMA_PER_MAD, SIGMA_PER_MEAN_ABS, median_mut, median_slope};
+
+/// Slots of a civil day.
+pub const SLOTS: usize = 24;
+
+/// Days of evidence before a daily shape is believed.
+const MIN_DAYS: usize = 3;
+
+/// A shape must bring the typical distance of bucket means down to this share, else it is noise dressed up: medians of seven values at
+/// each slot alone bring pure noise down to about 0.85.
+const SHAPE_MUST_EXPLAIN: f64 = 0.7;
+
+/// Buckets whose median distance from the shape is the present level: a day. Shorter learns an incident as normal, longer lags behind.
+const LEVEL_BUCKETS: usize = 24;
+
+/// Buckets that the slope is read from: three days.
+const SLOPE_BUCKETS: usize = 72;
+
+/// No band is narrower than this share of the level: a constant series that moves by its last digit is not broken.
+const MIN_RELATIVE_SCALE: f64 = 0.002;
+
+/// What is kept for every row between two refreshes. Level and slope are at the middle of the newest closed bucket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Deseasonalised value at `level_at_ms`; NaN while unknown.
+    pub level: f64,
+    /// Per millisecond.
+    pub slope: f64,
+    /// Robust sigma of samples around the expectation; NaN while unknown.
+    pub scale: f64,
+    /// Robust sigma of bucket means around the expectation.
+    pub wander: f64,
+    pub level_at_ms: i64,
+    /// Whether the daily shape is believed.
+    pub seasonal: bool,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self { level: f64::NAN, slope: 0.0, scale: f64::NAN, wander: f64::NAN, level_at_ms: 0, seasonal: false }
+    }
+}
+
+/// What a value is expected to be, and the edges of normal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Band {
+    pub expected: f64,
+    /// Standard deviation around it.
+    pub sigma: f64,
+}
+
+impl Band {
+    /// Signed distance of a value in sigmas.
+    pub fn sigmas(&self, value: f64) -> f64 {
+        (value - self.expected) / self.sigma
+    }
+
+    pub fn lower(&self, sigmas: f64) -> f64 {
+        self.expected - sigmas * self.sigma
+    }
+
+    pub fn upper(&self, sigmas: f64) -> f64 {
+        self.expected + sigmas * self.sigma
+    }
+}
+
+/// The summary and the daily shape of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normal {
+    pub summary: Summary,
+    pub shape: [f64; SLOTS],
+}
+
+impl Normal {
+    /// From a row's closed buckets. `slots[age]` is the civil slot of the bucket `age` back from the newest.
+    pub(super) fn new(block: &Block, row: usize, slots: &[usize]) -> Self {
+        let newest = block.newest_bucket();
+        let mut means = [f64::NAN; BUCKETS];
+        let mut first = None;
+        for (age, mean) in means.iter_mut().enumerate().skip(1) {
+            let moments = block.bucket_moments(row, newest - age as i64);
+            if moments.count > 0.0 {
+                *mean = moments.mean;
+                first.get_or_insert(age);
+            }
+        }
+        let mut summary =
+            Summary { level_at_ms: (newest - 1) * block.geometry().bucket_ms + block.geometry().bucket_ms / 2, ..Summary::default() };
+        let mut shape = [0.0; SLOTS];
+        if first.is_none() {
+            return Self { summary, shape };
+        }
+
+        let per_day = block.geometry().buckets_per_day();
+        if per_day > 0 {
+            let candidate = daily_shape(&means, slots, per_day);
+            if let Some(candidate) = candidate.filter(|c| explains(&means, slots, c)) {
+                shape = candidate;
+                summary.seasonal = true;
+            }
+        }
+
+        // Oldest first from here on.
+        let flat: Vec<f64> = (1..=SLOPE_BUCKETS).rev().map(|age| means[age] - shape[slots[age]]).collect();
+        let mut slope = median_slope(&flat);
+        let mut distances: Vec<f64> = around(&flat, slope);
+        let middle = median_mut(&mut distances);
+        distances.iter_mut().for_each(|d| *d = (*d - middle).abs());
+        let wander = SIGMA_PER_MAD * median_mut(&mut distances);
+        // A slope that is within the noise of its ends is none.
+        if !slope.is_finite() || slope.abs() * (SLOPE_BUCKETS as f64) < 2.0 * wander {
+            slope = 0.0;
+        }
+        let mut recent: Vec<f64> = around(&flat[flat.len() - LEVEL_BUCKETS..], slope);
+        if recent.is_empty() {
+            recent = around(&flat, slope);
+        }
+        if recent.is_empty() {
+            // Silent for three days: the last level known.
+            recent = means.iter().zip(slots).filter(|(m, _)| m.is_finite()).map(|(m, s)| m - shape[*s]).take(LEVEL_BUCKETS).collect();
+        }
+        summary.level = median_mut(&mut recent);
+        summary.slope = slope / block.geometry().bucket_ms as f64;
+        summary.wander = wander;
+
+        let mut residuals: Vec<f64> =
+            (1..BUCKETS).filter(|&age| means[age].is_finite()).map(|age| block.bucket_residual(row, newest - age as i64)).collect();
+        let typical = SIGMA_PER_MEAN_ABS * median_mut(&mut residuals);
+        summary.scale = typical.max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
+        Self { summary, shape }
+    }
+}
+
+/// Each value minus the slope's line through the last one, gaps left out: what the level would be at the end.
+fn around(values: &[f64], slope: f64) -> Vec<f64> {
+    let slope = if slope.is_finite() { slope } else { 0.0 };
+    let end = values.len() as f64 - 1.0;
+    values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| v + slope * (end - i as f64)).collect()
+}
+
+/// Median deviation of each civil slot from its own day's mean; `None` below [`MIN_DAYS`] of evidence at any slot.
+fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Option<[f64; SLOTS]> {
+    // Prefix sums give the mean of the day around each bucket.
+    let mut sums = [0.0; BUCKETS + 1];
+    let mut counts = [0usize; BUCKETS + 1];
+    for (age, mean) in means.iter().enumerate() {
+        let here = mean.is_finite();
+        sums[age + 1] = sums[age] + if here { *mean } else { 0.0 };
+        counts[age + 1] = counts[age] + usize::from(here);
+    }
+    let mut deviations: [([f64; 8], usize); SLOTS] = [([0.0; 8], 0); SLOTS];
+    for age in 1..BUCKETS {
+        if !means[age].is_finite() {
+            continue;
+        }
+        let from = age.saturating_sub(per_day / 2).clamp(1, BUCKETS - per_day.min(BUCKETS - 1));
+        let to = (from + per_day).min(BUCKETS);
+        let count = counts[to] - counts[from];
+        if count * 2 < per_day {
+            continue;
+        }
+        let (values, filled) = &mut deviations[slots[age] % SLOTS];
+        if *filled < values.len() {
+            values[*filled] = means[age] - (sums[to] - sums[from]) / count as f64;
+            *filled += 1;
+        }
+    }
+    let used = SLOTS.min(per_day.max(1));
+    let mut shape = [0.0; SLOTS];
+    let mut evident = 0;
+    for (slot, (values, filled)) in deviations.iter_mut().enumerate() {
+        if *filled >= MIN_DAYS {
+            shape[slot] = median_mut(&mut values[..*filled]);
+            evident += 1;
+        }
+    }
+    (evident >= used).then_some(shape)
+}
+
+fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bool {
+    let spread = |of: &dyn Fn(usize) -> f64| {
+        let mut values: Vec<f64> = (1..BUCKETS).filter(|&age| means[age].is_finite()).map(of).collect();
+        let slope = median_slope(&values);
+        let mut flat = around(&values, slope);
+        let middle = median_mut(&mut flat);
+        values.clear();
+        values.extend(flat.iter().map(|v| (v - middle).abs()));
+        median_mut(&mut values)
+    };
+    let without = spread(&|age| means[age]);
+    let with = spread(&|age| means[age] - shape[slots[age] % SLOTS]);
+    without > 0.0 && with < SHAPE_MUST_EXPLAIN * without
+}
+
+impl Block {
+    /// What is expected of a row at a time. `civil` is the civil slot with its fraction, `[0, 24)`: 13.5 is half past one. `None` before the
+    /// first bucket has closed.
+    pub fn expected(&self, row: usize, at_ms: i64, civil: f64) -> Option<Band> {
+        let summary = self.summary(row);
+        if !summary.level.is_finite() || !summary.scale.is_finite() {
+            return None;
+        }
+        // A trend is followed for a day past the last closed bucket; further out nobody said it goes on.
+        let ahead = (at_ms - summary.level_at_ms).clamp(-(BUCKETS as i64) * self.geometry().bucket_ms, 86_400_000);
+        let expected = summary.level + summary.slope * ahead as f64 + self.shape_at(row, civil);
+        Some(Band { expected, sigma: summary.scale })
+    }
+
+    /// The daily shape between slot middles, by a straight line.
+    pub fn shape_at(&self, row: usize, civil: f64) -> f64 {
+        if !self.summary(row).seasonal {
+            return 0.0;
+        }
+        let position = (civil - 0.5).rem_euclid(SLOTS as f64);
+        let left = position.floor() as usize % SLOTS;
+        let share = position - position.floor();
+        let (a, b) = (self.shape(row, left), self.shape(row, (left + 1) % SLOTS));
+        a + share * (b - a)
+    }
+}
+
+#[cfg(test)]
+mod tests;

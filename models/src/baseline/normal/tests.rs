@@ -1,0 +1,126 @@
+use super::super::block::{Accepted, Geometry};
+use super::*;
+use proptest::prelude::*;
+
+const HOUR: i64 = 3_600_000;
+const WEEK: i64 = 7 * 24 * HOUR;
+
+fn utc_slot(bucket: i64) -> usize {
+    bucket.rem_euclid(24) as usize
+}
+
+fn civil(at_ms: i64) -> f64 {
+    at_ms.rem_euclid(24 * HOUR) as f64 / HOUR as f64
+}
+
+fn feed(block: &mut Block, row: usize, at_ms: i64, value: f64) -> Accepted {
+    block.advance(at_ms, &utc_slot);
+    let expected = block.expected(row, at_ms, civil(at_ms)).map_or(f64::NAN, |b| b.expected);
+    block.observe(row, at_ms, value, expected)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn mean_and_sigma_equal_brute_force_over_the_window(
+        values in prop::collection::vec(prop::option::weighted(0.8, -1e3..1e3f64), 300..1500),
+        offset in prop::sample::select(vec![0.0, 1e6, -1e9]),
+    ) {
+        let step = 17 * 60_000;
+        let mut block = Block::new(Geometry::new(WEEK, step));
+        block.add_row();
+        let mut kept: Vec<(i64, f64)> = Vec::new();
+        for (i, value) in values.iter().enumerate() {
+            let at = 1_700_000_000_000 + i as i64 * step;
+            block.advance(at, &utc_slot);
+            if let Some(value) = value {
+                feed(&mut block, 0, at, value + offset);
+                kept.push((at, value + offset));
+            }
+            if i % 97 != 0 {
+                continue;
+            }
+            let oldest = at.div_euclid(HOUR) - 167;
+            let window: Vec<f64> = kept.iter().filter(|(t, _)| t.div_euclid(HOUR) >= oldest).map(|(_, v)| *v).collect();
+            let got = block.window(0);
+            prop_assert_eq!(got.count as usize, window.len());
+            if window.len() > 2 {
+                // Two passes around the offset: brute force, and itself exact enough to judge by.
+                let mean = window.iter().map(|v| v - offset).sum::<f64>() / window.len() as f64;
+                let sigma = (window.iter().map(|v| (v - offset - mean).powi(2)).sum::<f64>() / (window.len() - 1) as f64).sqrt();
+                prop_assert!((got.mean - (mean + offset)).abs() <= 1e-9 * got.mean.abs().max(1.0));
+                prop_assert!((got.sigma() - sigma).abs() <= 1e-9 * sigma.max(1.0), "{} {}", got.sigma(), sigma);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gap_longer_than_the_window_starts_cold_and_a_shorter_one_does_not() {
+    let mut block = Block::new(Geometry::new(WEEK, 60_000));
+    block.add_row();
+    feed(&mut block, 0, 0, 5.0);
+    feed(&mut block, 0, 100 * HOUR, 7.0);
+    assert_eq!(block.window(0).count, 2.0);
+    feed(&mut block, 0, 400 * HOUR, 9.0);
+    assert_eq!((block.window(0).count, block.window(0).mean), (1.0, 9.0));
+}
+
+#[test]
+fn late_samples_count_once_and_repeated_ones_never() {
+    let mut block = Block::new(Geometry::new(WEEK, 60_000));
+    block.add_row();
+    let at = 1000 * HOUR;
+    assert_eq!(feed(&mut block, 0, at, 1.0), Accepted::New);
+    assert_eq!(feed(&mut block, 0, at + 180_000, 1.0), Accepted::New);
+    assert_eq!(block.observe(0, at + 60_000, 4.0, f64::NAN), Accepted::Late);
+    assert_eq!(block.observe(0, at + 60_000, 4.0, f64::NAN), Accepted::Ignored);
+    assert_eq!(block.observe(0, at + 180_000, 1.0, f64::NAN), Accepted::Ignored);
+    assert_eq!((block.window(0).count, block.window(0).mean), (3.0, 2.0));
+    assert_eq!(block.observe(0, at - 70 * 60_000, 1.0, f64::NAN), Accepted::Ignored, "too old to know whether it was seen");
+}
+
+#[test]
+fn a_daily_rhythm_is_expected_and_a_bad_day_does_not_become_normal() {
+    let mut block = Block::new(Geometry::new(WEEK, 300_000));
+    block.add_row();
+    let truth = |at: i64| 100.0 + 40.0 * (civil(at) / 24.0 * std::f64::consts::TAU).sin();
+    let steps = WEEK / 300_000;
+    for i in 0..steps {
+        let at = i * 300_000;
+        let incident = (3 * 24 * HOUR..3 * 24 * HOUR + 5 * HOUR).contains(&at);
+        feed(&mut block, 0, at, truth(at) + if incident { 300.0 } else { 0.0 });
+    }
+    assert!(block.summary(0).seasonal);
+    for hours in 0..24 {
+        let at = WEEK + hours * HOUR / 2;
+        let band = block.expected(0, at, civil(at)).unwrap();
+        assert!((band.expected - truth(at)).abs() < 6.0, "{hours}: {} for {}", band.expected, truth(at));
+    }
+    assert!(block.summary(0).scale < 10.0, "{:?}", block.summary(0));
+}
+
+#[test]
+fn noise_gets_no_shape_and_growth_gets_a_slope() {
+    let noise = |i: i64| {
+        let x = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let x = (x ^ (x >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        ((x ^ (x >> 29)) >> 40) as f64 / f64::from(1 << 24) - 0.5
+    };
+    let mut block = Block::new(Geometry::new(WEEK, 300_000));
+    (0..2).for_each(|_| drop(block.add_row()));
+    for i in 0..WEEK / 300_000 {
+        feed(&mut block, 0, i * 300_000, 10.0 + noise(i));
+        feed(&mut block, 1, i * 300_000, 10.0 + 0.01 * i as f64 + noise(i));
+    }
+    assert!(!block.summary(0).seasonal && block.summary(0).slope == 0.0);
+    let per_step = block.summary(1).slope * 300_000.0;
+    assert!((per_step - 0.01).abs() < 1e-3, "{per_step}");
+    // The mean absolute deviation of uniform noise of width 1 is 1/4.
+    assert!((block.summary(0).scale - 0.25 * SIGMA_PER_MEAN_ABS).abs() < 0.05, "{:?}", block.summary(0));
+}
+
+#[test]
+fn state_stays_under_four_kilobytes_a_series() {
+    assert!(Block::bytes_per_row() <= 4096, "{}", Block::bytes_per_row());
+}

@@ -1,0 +1,179 @@
+//! Whether and when a threshold is reached: the first-passage distribution over paths that the past makes plausible.
+//!
+//! Each error path of a past origin, laid over today's median path, is one way things may go. What counts is the highest point *so far* on
+//! each path, not the tail at each step: a path that was over the threshold at noon has crossed, wherever it is by night. Few paths give a
+//! coarse distribution, so each path's distance to the threshold is smoothed by a normal kernel.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::forecast::Fitted;
+
+/// First-passage distribution on the forecast's grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// Probability that the threshold has been reached by step 1, 2, ...: never falling, in [0, 1].
+    reached: Vec<f64>,
+    /// Step (from 0, fractional) at which the median path reaches it.
+    median: Option<f64>,
+}
+
+/// What stands against the paths' own say, as if that many paths more had said the base rate: even where 24 of 24 cross, certainty is
+/// not to be had.
+const PRIOR_PATHS: f64 = 1.0;
+
+impl Passage {
+    pub(crate) fn new(fitted: &Fitted, threshold: f64, upward: bool, shift: f64) -> Self {
+        let sign = if upward { 1.0 } else { -1.0 };
+        let horizon = fitted.horizon();
+        let errors = fitted.errors();
+        let persistence = errors.persistence();
+        let mut drift = Vec::with_capacity(horizon);
+        let mut rest = shift;
+        for _ in 0..horizon {
+            drift.push(rest);
+            rest *= persistence;
+        }
+        // How far past the threshold (positive) or short of it (negative) the median path is.
+        let lead = |h: usize| sign * (fitted.median()[h] + drift[h] - threshold);
+
+        let paths = errors.origins();
+        let mut best = vec![f64::NEG_INFINITY; paths];
+        let mut over = vec![vec![0.0; paths]; horizon];
+        let mut path = vec![0.0; horizon];
+        for p in 0..paths {
+            errors.path(p, &mut path);
+            for h in 0..horizon {
+                best[p] = best[p].max(lead(h) + sign * path[h]);
+                over[h][p] = best[p];
+            }
+        }
+        let base = base_rate(fitted, threshold, upward);
+        let mut reached = Vec::with_capacity(horizon);
+        let mut so_far: f64 = 0.0;
+        let mut lead_so_far = f64::NEG_INFINITY;
+        for (h, margins) in over.iter_mut().enumerate() {
+            lead_so_far = lead_so_far.max(lead(h));
+            let p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(margins) };
+            let weight = paths as f64;
+            // The base rate is about the whole horizon: it enters in proportion to the time that has passed.
+            let prior = base * (h + 1) as f64 / horizon as f64;
+            so_far = so_far.max((p * weight + prior * PRIOR_PATHS) / (weight + PRIOR_PATHS));
+            reached.push(so_far.clamp(0.0, 1.0));
+        }
+        let median = crossing(horizon, lead);
+        Self { reached, median }
+    }
+
+    /// Probability that the threshold is reached within the first `steps` steps.
+    pub fn within(&self, steps: usize) -> f64 {
+        steps.min(self.reached.len()).checked_sub(1).map_or(0.0, |h| self.reached[h])
+    }
+
+    /// Probability that the threshold is reached within the horizon.
+    pub fn likelihood(&self) -> f64 {
+        self.within(self.reached.len())
+    }
+
+    /// Steps after the origin by which the threshold is reached with probability `q`; `None` where that lies past the horizon.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let h = self.reached.iter().position(|&p| p >= q)?;
+        let before = if h == 0 { 0.0 } else { self.reached[h - 1] };
+        let share = if self.reached[h] > before { (q - before) / (self.reached[h] - before) } else { 1.0 };
+        Some(h as f64 + share.clamp(0.0, 1.0))
+    }
+
+    /// Steps after the origin at which the median path reaches the threshold.
+    pub fn median_path(&self) -> Option<f64> {
+        self.median
+    }
+}
+
+/// Share of past windows of the horizon's length that began short of the threshold and reached it.
+fn base_rate(fitted: &Fitted, threshold: f64, upward: bool) -> f64 {
+    let (mut began, mut reached) = (0.0, 0.0);
+    for window in fitted.errors().windows() {
+        let short = if upward { window.start < threshold } else { window.start > threshold };
+        if short {
+            began += 1.0;
+            let crossed = if upward { window.highest >= threshold } else { window.lowest <= threshold };
+            reached += f64::from(u8::from(crossed));
+        }
+    }
+    if began > 0.0 { reached / began } else { 0.0 }
+}
+
+/// Smoothed share of margins at or over zero: the mean of the normal kernel's cumulative distribution, bandwidth by Silverman's rule
+/// ("Density Estimation", 1986, eq. 3.31) with the smaller of sigma and the interquartile range.
+fn share_over(margins: &[f64]) -> f64 {
+    let mut sorted = margins.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let mean = sorted.iter().sum::<f64>() / n;
+    let sigma = (sorted.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / n).sqrt();
+    let range = crate::robust::quantile_mut(&mut sorted.clone(), 0.75) - crate::robust::quantile_mut(&mut sorted.clone(), 0.25);
+    let spread = if range > 0.0 { sigma.min(range / 1.349) } else { sigma };
+    let bandwidth = 0.9 * spread * n.powf(-0.2);
+    if bandwidth <= f64::EPSILON * mean.abs() || !bandwidth.is_finite() {
+        return sorted.iter().filter(|m| **m >= 0.0).count() as f64 / n;
+    }
+    let normal = Normal::standard();
+    sorted.iter().map(|m| normal.cdf(m / bandwidth)).sum::<f64>() / n
+}
+
+/// Where a path first comes to zero or above, in steps after the origin.
+fn crossing(horizon: usize, lead: impl Fn(usize) -> f64) -> Option<f64> {
+    let h = (0..horizon).find(|&h| lead(h) >= 0.0)?;
+    if h == 0 {
+        return Some(1.0);
+    }
+    let (before, after) = (lead(h - 1), lead(h));
+    Some(h as f64 + if after > before { -before / (after - before) } else { 1.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::forecast::{Bounds, Context, Ensemble, Model};
+
+    fn noise(i: usize) -> f64 {
+        // A fixed scramble: tests must not depend on a generator's version.
+        let mut x = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        x ^= x >> 31;
+        x = x.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        x ^= x >> 29;
+        (x >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+    }
+
+    #[test]
+    fn a_steady_growth_is_told_with_its_time() {
+        let values: Vec<f64> = (0..168).map(|i| 0.5 + 0.002 * i as f64 + 0.001 * noise(i)).collect();
+        let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
+        let now = 0.5 + 0.002 * 167.0;
+        let soon = fitted.passage(now + 0.002 * 10.0, true, 0.0);
+        assert!(soon.likelihood() > 0.95, "{}", soon.likelihood());
+        let (p10, p90) = (soon.quantile(0.1).unwrap(), soon.quantile(0.9).unwrap());
+        assert!(p10 <= 10.5 && p90 >= 9.5 && p90 - p10 < 4.0, "{p10}..{p90}");
+        let never = fitted.passage(now + 0.002 * 60.0, true, 0.0);
+        assert!(never.likelihood() < 0.05, "{}", never.likelihood());
+        assert!(never.quantile(0.5).is_none());
+    }
+
+    #[test]
+    fn a_season_that_stays_short_of_the_threshold_is_not_called() {
+        let values: Vec<f64> = (0..192).map(|i| 50.0 + 30.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + 2.0 * noise(i)).collect();
+        let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
+        let passage = fitted.passage(85.0, true, 0.0);
+        assert!(passage.likelihood() < 0.2, "{}", passage.likelihood());
+        assert!(fitted.passage(78.0, true, 0.0).likelihood() > 0.8);
+        assert!(fitted.passage(22.0, false, 0.0).likelihood() > 0.8);
+    }
+
+    #[test]
+    fn the_distribution_never_falls() {
+        let values: Vec<f64> = (0..200).map(|i| 10.0 * noise(i)).collect();
+        let fitted = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), 30).unwrap();
+        let passage = fitted.passage(4.0, true, 0.0);
+        assert!((1..=30).all(|h| passage.within(h) >= passage.within(h - 1)));
+        let (a, b) = (passage.quantile(0.1), passage.quantile(0.5));
+        assert!(a <= b || b.is_none());
+    }
+}

@@ -1,0 +1,123 @@
+//! The past of one series as a model sees it: equally spaced, gaps filled for the arithmetic and still known as gaps.
+
+/// What no value lies beyond.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bounds {
+    pub lower: Option<f64>,
+    pub upper: Option<f64>,
+}
+
+impl Bounds {
+    pub fn clamp(&self, value: f64) -> f64 {
+        let value = self.lower.map_or(value, |lower| value.max(lower));
+        self.upper.map_or(value, |upper| value.min(upper))
+    }
+}
+
+/// No model says anything about fewer samples.
+pub const MIN_POINTS: usize = 8;
+
+/// Seasons of history that a model looks at: four weeks of days. More costs time and is about another world.
+const MAX_SEASONS: usize = 28;
+/// The same without a season, in points.
+const MAX_POINTS: usize = 2_016;
+
+/// A series up to its origin (the last value), oldest first.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// No NaN: gaps are bridged by straight lines, ends by the nearest value.
+    filled: Vec<f64>,
+    /// Which of them were really there.
+    present: Vec<bool>,
+    season: usize,
+    bounds: Bounds,
+}
+
+impl Context {
+    /// `values` on an equally spaced grid, NaN where missing, the last one at the origin. `season` is a day in steps, 0 for none.
+    pub fn new(values: &[f64], season: usize, bounds: Bounds) -> Self {
+        let keep = if season > 0 { (MAX_SEASONS * season).max(MAX_POINTS) } else { MAX_POINTS };
+        let values = &values[values.len().saturating_sub(keep)..];
+        // What lies before the first sample is not a gap, it is nothing.
+        let first = values.iter().position(|v| v.is_finite()).unwrap_or(values.len());
+        let values = &values[first..];
+        let present: Vec<bool> = values.iter().map(|v| v.is_finite()).collect();
+        let mut filled = values.to_vec();
+        bridge(&mut filled);
+        let season = if season >= 2 && filled.len() >= 2 * season { season } else { 0 };
+        Self { filled, present, season, bounds }
+    }
+
+    pub fn values(&self) -> &[f64] {
+        &self.filled
+    }
+
+    pub fn len(&self) -> usize {
+        self.filled.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.filled.is_empty()
+    }
+
+    /// Samples that were really there.
+    pub fn present(&self) -> usize {
+        self.present.iter().filter(|p| **p).count()
+    }
+
+    /// The value, or NaN where the series had a gap.
+    pub fn truth(&self, index: usize) -> f64 {
+        if self.present[index] { self.filled[index] } else { f64::NAN }
+    }
+
+    /// Steps a season; 0 where there is none, or fewer than two of them.
+    pub fn season(&self) -> usize {
+        self.season
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+}
+
+/// Straight lines over inner gaps; the first value is finite.
+fn bridge(values: &mut [f64]) {
+    let mut last = None;
+    for i in 0..values.len() {
+        if !values[i].is_finite() {
+            continue;
+        }
+        if let Some(before) = last.filter(|&l: &usize| i - l > 1) {
+            let (from, to) = (values[before], values[i]);
+            for k in before + 1..i {
+                values[k] = from + (to - from) * (k - before) as f64 / (i - before) as f64;
+            }
+        }
+        last = Some(i);
+    }
+    if let Some(last) = last {
+        let value = values[last];
+        values[last + 1..].fill(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_bridged_and_remembered() {
+        let nan = f64::NAN;
+        let context = Context::new(&[nan, 1.0, nan, nan, 4.0, nan], 0, Bounds::default());
+        assert_eq!(context.values(), [1.0, 2.0, 3.0, 4.0, 4.0]);
+        assert_eq!(context.present(), 2);
+        assert!(context.truth(1).is_nan() && context.truth(4).is_nan());
+        assert!(Context::new(&[nan, nan], 0, Bounds::default()).is_empty());
+    }
+
+    #[test]
+    fn a_season_needs_two_of_itself() {
+        assert_eq!(Context::new(&[1.0; 47], 24, Bounds::default()).season(), 0);
+        assert_eq!(Context::new(&[1.0; 48], 24, Bounds::default()).season(), 24);
+    }
+}

@@ -1,0 +1,119 @@
+//! The default: a weighted median of simple rules, each weighed by its own recent errors on this very series.
+//!
+//! Why not the best single rule: which one was best lately is itself noisy, and a median of several good ones is beaten by few
+//! (Makridakis et al., "The M4 Competition", 2020). Why the median and not the mean: one rule that runs away does not pull it along.
+
+use ndarray::Array2;
+
+use super::members::{MEMBERS, since_reset};
+use super::paths::{ErrorPaths, origins};
+use super::{Context, FitError, Fitted, MIN_POINTS, Model};
+use crate::robust::weighted_median_mut;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct Ensemble;
+
+/// A rule whose errors are this many times the best one's has no say.
+const WORST_RATIO: f64 = 2.0;
+
+const NAME: &str = "ensemble";
+
+impl Model for Ensemble {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn fit(&self, context: &Context, horizon: usize) -> Result<Fitted, FitError> {
+        if context.present() < MIN_POINTS {
+            return Err(FitError::TooShort { model: NAME, have: context.present(), need: MIN_POINTS });
+        }
+        let origins = origins(context, horizon);
+        let since = since_reset(context.values());
+        let pool: Vec<Judged> = MEMBERS.iter().filter_map(|member| Judged::new(context, member, &origins, horizon, &since)).collect();
+        let weights = weigh(&pool, origins.len());
+        if weights.iter().all(|w| *w == 0.0) {
+            return Err(FitError::Numerics { model: NAME, cause: "no rule gave a finite forecast".into() });
+        }
+
+        let combine = |pick: &dyn Fn(&Judged) -> Option<f64>| {
+            let mut votes: Vec<(f64, f64)> =
+                pool.iter().zip(&weights).filter(|(_, w)| **w > 0.0).filter_map(|(j, w)| pick(j).map(|value| (value, *w))).collect();
+            weighted_median_mut(&mut votes)
+        };
+        let median: Vec<f64> = (0..horizon).map(|h| context.bounds().clamp(combine(&|j| Some(j.now[h])))).collect();
+        let predicted = Array2::from_shape_fn((origins.len(), horizon), |(o, h)| combine(&|j| j.said[o].then(|| j.then[[o, h]])));
+        let errors = ErrorPaths::new(context, &origins, &predicted);
+
+        let mut shares: Vec<(&'static str, f64)> =
+            pool.iter().zip(&weights).filter(|(_, w)| **w > 0.0).map(|(j, w)| (j.name, *w)).collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(Fitted { model: NAME, median, errors, bounds: context.bounds(), weights: shares })
+    }
+}
+
+/// One rule, what it says now, what it said at past origins, and how wrong it was.
+struct Judged {
+    name: &'static str,
+    now: Vec<f64>,
+    then: Array2<f64>,
+    said: Vec<bool>,
+    /// Mean absolute error at each origin that it spoke at; NaN elsewhere.
+    wrong: Vec<f64>,
+}
+
+impl Judged {
+    fn new(context: &Context, member: &super::members::Member, origins: &[usize], horizon: usize, since: &[usize]) -> Option<Self> {
+        let values = context.values();
+        let mut now = vec![0.0; horizon];
+        let says = |past: usize, out: &mut [f64]| {
+            (member.rule)(&values[..past], if past >= 2 * context.season() { context.season() } else { 0 }, since[past - 1], out)
+                && out.iter().all(|o| o.is_finite())
+        };
+        if !says(values.len(), &mut now) {
+            return None;
+        }
+        let mut then = Array2::from_elem((origins.len(), horizon), f64::NAN);
+        let mut said = vec![false; origins.len()];
+        let mut wrong = vec![f64::NAN; origins.len()];
+        let mut row = vec![0.0; horizon];
+        for (o, &past) in origins.iter().enumerate() {
+            if !says(past, &mut row) {
+                continue;
+            }
+            said[o] = true;
+            let (mut sum, mut count) = (0.0, 0.0);
+            for (h, predicted) in row.iter().enumerate().take(values.len() - past) {
+                let truth = context.truth(past + h);
+                if truth.is_finite() {
+                    sum += (truth - predicted).abs();
+                    count += 1.0;
+                }
+            }
+            if count > 0.0 {
+                wrong[o] = sum / count;
+            }
+            then.row_mut(o).iter_mut().zip(&row).for_each(|(cell, value)| *cell = *value);
+        }
+        Some(Self { name: member.name, now, then, said, wrong })
+    }
+}
+
+/// Weights that add up to 1: one over the mean error, nothing for the much worse and for those who spoke at too few origins to compare.
+fn weigh(pool: &[Judged], origins: usize) -> Vec<f64> {
+    let mean = |judged: &Judged| {
+        let known: Vec<f64> = judged.wrong.iter().copied().filter(|w| w.is_finite()).collect();
+        (known.len() * 2 > origins || origins == 0).then(|| known.iter().sum::<f64>() / known.len().max(1) as f64)
+    };
+    let errors: Vec<Option<f64>> = pool.iter().map(mean).collect();
+    let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    // A perfect rule on a perfect series: everything that is as perfect shares, nothing divides by zero.
+    let floor = best.max(1e-12);
+    let raw: Vec<f64> = errors.iter().map(|e| e.filter(|e| *e <= WORST_RATIO * best + 1e-12).map_or(0.0, |e| 1.0 / e.max(floor))).collect();
+    let total: f64 = raw.iter().sum();
+    if total > 0.0 && total.is_finite() {
+        return raw.iter().map(|w| w / total).collect();
+    }
+    // No error is known yet: the present level alone speaks.
+    pool.iter().enumerate().map(|(i, _)| if i == 0 { 1.0 } else { 0.0 }).collect()
+}

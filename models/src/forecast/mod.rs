@@ -1,0 +1,131 @@
+//! What comes next: a median path and nested intervals on a future grid.
+//!
+//! A [`Model`] is fitted to a [`Context`] and becomes a [`Fitted`]: predicting before fitting does not compile. A forecast is plain data.
+//! Every model gets its intervals the same way, from its own errors at past origins of the same series ([`paths`]): a model's own
+//! theory of its errors covers 79-92 % where it says 95 %.
+
+mod augurs;
+mod context;
+mod ensemble;
+mod members;
+mod paths;
+mod single;
+
+pub use augurs::{Ets, Mstl};
+pub use context::{Bounds, Context, MIN_POINTS};
+pub use ensemble::Ensemble;
+pub use paths::ErrorPaths;
+pub use single::{Drift, Naive, SeasonalNaive};
+
+use crate::breach::Passage;
+
+/// An interval that holds the truth with probability `level`, at every future step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interval {
+    pub level: f64,
+    pub lower: Vec<f64>,
+    pub upper: Vec<f64>,
+}
+
+/// Future values at steps 1, 2, ... after the origin, in the series' own unit. Never NaN; `lower <= median <= upper`; a higher level's
+/// interval holds a lower level's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    pub model: &'static str,
+    pub median: Vec<f64>,
+    /// In the order of the levels that were asked for.
+    pub intervals: Vec<Interval>,
+}
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum FitError {
+    #[error("cannot fit {model}: {have} samples, it needs {need}")]
+    TooShort { model: &'static str, have: usize, need: usize },
+    #[error("cannot fit {model}: {cause}")]
+    Numerics { model: &'static str, cause: String },
+}
+
+/// A kind of forecast, not yet fitted.
+pub trait Model: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Learns from the context, for forecasts up to `horizon` steps.
+    fn fit(&self, context: &Context, horizon: usize) -> Result<Fitted, FitError>;
+}
+
+/// A forecast of one series from one origin, with what its past errors looked like.
+#[derive(Clone, Debug)]
+pub struct Fitted {
+    pub(crate) model: &'static str,
+    pub(crate) median: Vec<f64>,
+    pub(crate) errors: ErrorPaths,
+    pub(crate) bounds: Bounds,
+    /// How members were weighed, for those who ask why.
+    pub(crate) weights: Vec<(&'static str, f64)>,
+}
+
+impl Fitted {
+    pub fn model(&self) -> &'static str {
+        self.model
+    }
+
+    /// Steps ahead.
+    pub fn horizon(&self) -> usize {
+        self.median.len()
+    }
+
+    /// The median path, steps 1 to the horizon.
+    pub fn median(&self) -> &[f64] {
+        &self.median
+    }
+
+    pub fn errors(&self) -> &ErrorPaths {
+        &self.errors
+    }
+
+    /// Members with their weights, the heaviest first; weights add up to 1.
+    pub fn weights(&self) -> &[(&'static str, f64)] {
+        &self.weights
+    }
+
+    /// The forecast at the given interval levels, each in (0, 1).
+    pub fn forecast(&self, levels: &[f64]) -> Forecast {
+        let intervals = levels.iter().map(|&level| self.interval(level)).collect();
+        Forecast { model: self.model, median: self.median.clone(), intervals }
+    }
+
+    fn interval(&self, level: f64) -> Interval {
+        let mut interval = Interval { level, lower: Vec::with_capacity(self.median.len()), upper: Vec::with_capacity(self.median.len()) };
+        for (h, &median) in self.median.iter().enumerate() {
+            let (below, above) = self.errors.interval(h, level);
+            interval.lower.push(self.bounds.clamp(median + below).min(median));
+            interval.upper.push(self.bounds.clamp(median + above).max(median));
+        }
+        interval
+    }
+
+    /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), given that at the origin it stands
+    /// `shift` away from where the model thought it would. See [`Passage`].
+    pub fn passage(&self, threshold: f64, upward: bool, shift: f64) -> Passage {
+        Passage::new(self, threshold, upward, shift)
+    }
+}
+
+/// The model of that name.
+pub fn by_name(name: &str) -> Option<Box<dyn Model>> {
+    Some(match name {
+        "auto" | "ensemble" => Box::new(Ensemble),
+        "naive" => Box::new(Naive),
+        "seasonal-naive" => Box::new(SeasonalNaive),
+        "drift" => Box::new(Drift),
+        "mstl" => Box::new(Mstl),
+        "ets" => Box::new(Ets),
+        _ => return None,
+    })
+}
+
+/// Names that [`by_name`] knows; the first is the default.
+pub const NAMES: [&str; 6] = ["auto", "naive", "seasonal-naive", "drift", "mstl", "ets"];
+
+#[cfg(test)]
+mod conformance;
