@@ -22,7 +22,7 @@ pub struct Passage {
 const PRIOR_PATHS: f64 = 1.0;
 
 impl Passage {
-    pub(crate) fn new(fitted: &Fitted, threshold: f64, upward: bool, shift: f64) -> Self {
+    pub(crate) fn new(fitted: &Fitted, threshold: f64, upward: bool, shift: f64, elapsed: f64) -> Self {
         let sign = if upward { 1.0 } else { -1.0 };
         let horizon = fitted.horizon();
         let errors = fitted.errors();
@@ -36,13 +36,15 @@ impl Passage {
         // How far past the threshold (positive) or short of it (negative) the median path is.
         let lead = |h: usize| sign * (fitted.median()[h] + drift[h] - threshold);
 
+        // Steps that lie in the past by now can no longer be the first to reach anything.
+        let begin = (elapsed.max(0.0).floor() as usize).min(horizon);
         let paths = errors.origins();
         let mut best = vec![f64::NEG_INFINITY; paths];
         let mut over = vec![vec![0.0; paths]; horizon];
         let mut path = vec![0.0; horizon];
         for p in 0..paths {
             errors.path(p, &mut path);
-            for h in 0..horizon {
+            for h in begin..horizon {
                 best[p] = best[p].max(lead(h) + sign * path[h]);
                 over[h][p] = best[p];
             }
@@ -51,7 +53,11 @@ impl Passage {
         let mut reached = Vec::with_capacity(horizon);
         let mut so_far: f64 = 0.0;
         let mut lead_so_far = f64::NEG_INFINITY;
-        for (h, margins) in over.iter_mut().enumerate() {
+        for (h, margins) in over.iter().enumerate() {
+            if h < begin {
+                reached.push(0.0);
+                continue;
+            }
             lead_so_far = lead_so_far.max(lead(h));
             let p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(margins) };
             let weight = paths as f64;
@@ -60,18 +66,21 @@ impl Passage {
             so_far = so_far.max((p * weight + prior * PRIOR_PATHS) / (weight + PRIOR_PATHS));
             reached.push(so_far.clamp(0.0, 1.0));
         }
-        let median = crossing(horizon, lead);
+        let median = crossing(begin, horizon, lead);
         Self { reached, median }
     }
 
-    /// Probability that the threshold is reached within the first `steps` steps.
-    pub fn within(&self, steps: usize) -> f64 {
-        steps.min(self.reached.len()).checked_sub(1).map_or(0.0, |h| self.reached[h])
+    /// Probability that the threshold is reached within `steps` steps after the origin; between steps by a straight line.
+    pub fn within(&self, steps: f64) -> f64 {
+        let at = |step: usize| step.min(self.reached.len()).checked_sub(1).map_or(0.0, |h| self.reached[h]);
+        let below = steps.max(0.0).floor();
+        let (low, high) = (at(below as usize), at(below as usize + 1));
+        low + (steps.max(0.0) - below) * (high - low)
     }
 
     /// Probability that the threshold is reached within the horizon.
     pub fn likelihood(&self) -> f64 {
-        self.within(self.reached.len())
+        self.reached.last().copied().unwrap_or(0.0)
     }
 
     /// Steps after the origin by which the threshold is reached with probability `q`; `None` where that lies past the horizon.
@@ -121,8 +130,8 @@ fn share_over(margins: &[f64]) -> f64 {
 }
 
 /// Where a path first comes to zero or above, in steps after the origin.
-fn crossing(horizon: usize, lead: impl Fn(usize) -> f64) -> Option<f64> {
-    let h = (0..horizon).find(|&h| lead(h) >= 0.0)?;
+fn crossing(begin: usize, horizon: usize, lead: impl Fn(usize) -> f64) -> Option<f64> {
+    let h = (begin..horizon).find(|&h| lead(h) >= 0.0)?;
     if h == 0 {
         return Some(1.0);
     }
@@ -148,11 +157,11 @@ mod tests {
         let values: Vec<f64> = (0..168).map(|i| 0.5 + 0.002 * i as f64 + 0.001 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
         let now = 0.5 + 0.002 * 167.0;
-        let soon = fitted.passage(now + 0.002 * 10.0, true, 0.0);
+        let soon = fitted.passage(now + 0.002 * 10.0, true, 0.0, 0.0);
         assert!(soon.likelihood() > 0.95, "{}", soon.likelihood());
         let (p10, p90) = (soon.quantile(0.1).unwrap(), soon.quantile(0.9).unwrap());
         assert!(p10 <= 10.5 && p90 >= 9.5 && p90 - p10 < 4.0, "{p10}..{p90}");
-        let never = fitted.passage(now + 0.002 * 60.0, true, 0.0);
+        let never = fitted.passage(now + 0.002 * 60.0, true, 0.0, 0.0);
         assert!(never.likelihood() < 0.05, "{}", never.likelihood());
         assert!(never.quantile(0.5).is_none());
     }
@@ -161,18 +170,18 @@ mod tests {
     fn a_season_that_stays_short_of_the_threshold_is_not_called() {
         let values: Vec<f64> = (0..192).map(|i| 50.0 + 30.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + 2.0 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
-        let passage = fitted.passage(85.0, true, 0.0);
+        let passage = fitted.passage(85.0, true, 0.0, 0.0);
         assert!(passage.likelihood() < 0.2, "{}", passage.likelihood());
-        assert!(fitted.passage(78.0, true, 0.0).likelihood() > 0.8);
-        assert!(fitted.passage(22.0, false, 0.0).likelihood() > 0.8);
+        assert!(fitted.passage(78.0, true, 0.0, 0.0).likelihood() > 0.8);
+        assert!(fitted.passage(22.0, false, 0.0, 0.0).likelihood() > 0.8);
     }
 
     #[test]
     fn the_distribution_never_falls() {
         let values: Vec<f64> = (0..200).map(|i| 10.0 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), 30).unwrap();
-        let passage = fitted.passage(4.0, true, 0.0);
-        assert!((1..=30).all(|h| passage.within(h) >= passage.within(h - 1)));
+        let passage = fitted.passage(4.0, true, 0.0, 0.0);
+        assert!((1..=60).all(|h| passage.within(f64::from(h) / 2.0) >= passage.within(f64::from(h - 1) / 2.0)));
         let (a, b) = (passage.quantile(0.1), passage.quantile(0.5));
         assert!(a <= b || b.is_none());
     }

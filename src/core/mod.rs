@@ -1,7 +1,10 @@
 //! The functional core: pure, synchronous, without IO and without a clock.
 
+pub mod civil;
+pub mod engine;
 pub mod frame;
 pub mod labels;
+pub mod outlook;
 pub mod playbook;
 pub mod prediction;
 pub mod template;

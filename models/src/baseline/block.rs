@@ -141,6 +141,35 @@ impl Block {
         Some(row)
     }
 
+    /// Forgets all about a row, so that another series may have it.
+    pub fn clear_row(&mut self, row: usize) {
+        for slot in 0..BUCKETS {
+            let cell = slot * self.stride + row;
+            (self.count[cell], self.mean[cell], self.m2[cell], self.residual[cell]) = (0, 0.0, 0.0, 0);
+        }
+        (0..FINE).for_each(|slot| self.fine[slot * self.stride + row] = f64::NAN);
+        (0..SLOTS).for_each(|slot| self.columns.shape[slot * self.stride + row] = 0.0);
+        let c = &mut self.columns;
+        (c.closed[row], c.residual_sum[row], c.fine_count[row]) = (Moments::default(), 0.0, 0);
+        (c.first_ms[row], c.last_ms[row], c.last[row], c.seen[row]) = (i64::MAX, i64::MIN, f64::NAN, 0);
+        c.normal[row] = Summary::default();
+    }
+
+    /// Typical sigma of samples within a coarse bucket: root of the pooled variance of the last day's buckets; 0 where nothing is known.
+    pub fn within_sigma(&self, row: usize) -> f64 {
+        /// A day of hours.
+        const LOOK_BACK: i64 = 24;
+        let (mut squares, mut freedom) = (0.0, 0.0);
+        for age in 1..=LOOK_BACK {
+            let moments = self.bucket_moments(row, self.newest.saturating_sub(age));
+            if moments.count >= 2.0 {
+                squares += moments.m2;
+                freedom += moments.count - 1.0;
+            }
+        }
+        if freedom > 0.0 { (squares / freedom).sqrt() } else { 0.0 }
+    }
+
     /// Bytes of state a row takes when the block is full.
     pub const fn bytes_per_row() -> usize {
         BUCKETS * (2 + 8 + 8 + 2) + FINE * 8 + SLOTS * 4 + size_of::<Moments>() + size_of::<Summary>() + 8 + 2 + 4 * 8

@@ -70,7 +70,9 @@ impl Block {
             return Err(DecodeError::Length { found: bytes.len() });
         }
         let mut block = Self::new(geometry);
-        (0..rows).for_each(|_| drop(block.add_row()));
+        for _ in 0..rows {
+            block.add_row();
+        }
         block.newest = input.i64()?;
         block.newest_fine = input.i64()?;
         let stride = block.stride;
@@ -171,7 +173,9 @@ mod tests {
     #[test]
     fn a_block_comes_back_bit_for_bit_and_a_cut_one_is_an_error() {
         let mut block = Block::new(Geometry::new(604_800_000, 60_000));
-        (0..5).for_each(|_| drop(block.add_row()));
+        for _ in 0..5 {
+            block.add_row();
+        }
         for i in 0..5000_i64 {
             let at = i * 60_000;
             block.advance(at, &|bucket| bucket.rem_euclid(24) as usize);

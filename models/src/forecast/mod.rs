@@ -104,10 +104,17 @@ impl Fitted {
         interval
     }
 
-    /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), given that at the origin it stands
-    /// `shift` away from where the model thought it would. See [`Passage`].
-    pub fn passage(&self, threshold: f64, upward: bool, shift: f64) -> Passage {
-        Passage::new(self, threshold, upward, shift)
+    /// The same forecast of the series plus a known course: what was taken off before fitting.
+    #[must_use]
+    pub fn plus(mut self, course: impl Iterator<Item = f64>) -> Self {
+        self.median.iter_mut().zip(course).for_each(|(median, offset)| *median += offset);
+        self
+    }
+
+    /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), now that `elapsed` steps have passed
+    /// since the origin and the series stands `shift` away from where the median path would have it. See [`Passage`].
+    pub fn passage(&self, threshold: f64, upward: bool, shift: f64, elapsed: f64) -> Passage {
+        Passage::new(self, threshold, upward, shift, elapsed)
     }
 }
 

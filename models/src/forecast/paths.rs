@@ -172,9 +172,13 @@ impl ErrorPaths {
         if first > 0.0 { (both / first).clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Typical size (median absolute) of the errors over all steps; 0 without any.
-    pub fn typical(&self) -> f64 {
-        let mut sizes: Vec<f64> = self.errors.iter().filter(|e| e.is_finite()).map(|e| e.abs()).collect();
-        if sizes.is_empty() { 0.0 } else { quantile_mut(&mut sizes, 0.5) }
+    /// Typical size (median absolute) of the errors at a step (from 0); over all steps where that one has none; 0 without any.
+    pub fn typical(&self, step: usize) -> f64 {
+        let sizes = |errors: &mut dyn Iterator<Item = &f64>| errors.filter(|e| e.is_finite()).map(|e| e.abs()).collect::<Vec<f64>>();
+        let mut known = if step < self.errors.ncols() { sizes(&mut self.errors.column(step).iter()) } else { Vec::new() };
+        if known.is_empty() {
+            known = sizes(&mut self.errors.iter());
+        }
+        if known.is_empty() { 0.0 } else { quantile_mut(&mut known, 0.5) }
     }
 }

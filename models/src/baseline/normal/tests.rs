@@ -108,7 +108,9 @@ fn noise_gets_no_shape_and_growth_gets_a_slope() {
         ((x ^ (x >> 29)) >> 40) as f64 / f64::from(1 << 24) - 0.5
     };
     let mut block = Block::new(Geometry::new(WEEK, 300_000));
-    (0..2).for_each(|_| drop(block.add_row()));
+    for _ in 0..2 {
+        block.add_row();
+    }
     for i in 0..WEEK / 300_000 {
         feed(&mut block, 0, i * 300_000, 10.0 + noise(i));
         feed(&mut block, 1, i * 300_000, 10.0 + 0.01 * i as f64 + noise(i));

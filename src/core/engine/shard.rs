@@ -1,0 +1,447 @@
+//! Up to 1,024 series of one watch: their baselines, their predictions, and what one sample after another does to them.
+//!
+//! Series do not look at each other here, so shards run side by side and the result does not depend on how many threads there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portent_models::baseline::{Accepted, Band, Block, Geometry};
+
+use super::Effect;
+use super::life::{BreachWatch, Life, Turn};
+use super::wording;
+use crate::core::civil;
+use crate::core::labels::Labels;
+use crate::core::outlook::{self, Fit, Outlook};
+use crate::core::playbook::Playbook;
+use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::{Limit, Watch};
+
+/// A series this likely to breach is looked at with every sample; the others once a bucket, or when they come half way nearer.
+const HOT_LIKELIHOOD: f64 = 0.05;
+/// Predictions of one series that wait for their truth at most. More would mean that hysteresis has failed; none is raised then.
+const MAX_PENDING: usize = 4;
+/// Samples in a row outside (inside) the band that begin (end) an anomaly.
+const ANOMALY_AFTER: u16 = 3;
+const ANOMALY_OVER_AFTER: u16 = 10;
+
+/// What the engine keeps for a series besides its baseline. Small: there are many.
+#[derive(Clone, Debug)]
+struct Row {
+    labels: Labels,
+    /// NaN: no threshold is known, nothing is judged.
+    threshold: f64,
+    breach: BreachWatch,
+    raise_streak: u16,
+    likelihood: f32,
+    score: f32,
+    /// When the next outlook is due at the latest.
+    next_look: Timestamp,
+    /// A value this near to the threshold asks for an outlook at once.
+    wake: f64,
+    /// Nothing is raised up to here: it was, before a restart.
+    quiet_until: Timestamp,
+    odd_streak: u16,
+    even_streak: u16,
+}
+
+/// How far samples may be judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// Samples before are learned from, and settle what was predicted, but raise nothing: too long ago, or before the beginning.
+    pub judge_from: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Shard {
+    pub block: Block,
+    rows: Vec<Row>,
+    fits: BTreeMap<usize, Fit>,
+    lives: BTreeMap<usize, Vec<Life>>,
+    anomalies: BTreeMap<usize, Anomaly>,
+    /// Whether anything changed since the last checkpoint.
+    pub dirty: bool,
+}
+
+/// One series as of now, for those who ask.
+#[derive(Clone, Debug)]
+pub struct SeriesView<'a> {
+    pub labels: &'a Labels,
+    pub block: &'a Block,
+    pub row: usize,
+    pub threshold: f64,
+    pub likelihood: f64,
+    pub score: f64,
+    pub breached: bool,
+    pub lives: &'a [Life],
+}
+
+impl Shard {
+    pub fn new(geometry: Geometry) -> Self {
+        Self::with(Block::new(geometry), Vec::new())
+    }
+
+    /// A shard around a block from a checkpoint; `labels` has one for each row.
+    pub fn with(block: Block, labels: Vec<Labels>) -> Self {
+        let rows = labels.into_iter().map(Row::new).collect();
+        Self { block, rows, fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies: BTreeMap::new(), dirty: true }
+    }
+
+    pub fn labels(&self) -> impl Iterator<Item = &Labels> {
+        self.rows.iter().map(|row| &row.labels)
+    }
+
+    /// Room for a series: a new row, or the row of one that has been silent for a whole window. `None` when the shard is full.
+    pub fn add(&mut self, labels: &Labels) -> Option<(usize, Option<Labels>)> {
+        if let Some(row) = self.block.add_row() {
+            self.rows.push(Row::new(labels.clone()));
+            return Some((row, None));
+        }
+        // A row that has not had its first sample yet is new, not silent.
+        let is_silent = |row: usize| self.block.last(row).is_some() && self.block.window(row).count == 0.0;
+        let row = (0..self.rows.len()).find(|&row| is_silent(row) && !self.lives.contains_key(&row))?;
+        self.block.clear_row(row);
+        self.fits.remove(&row);
+        self.anomalies.remove(&row);
+        let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
+        Some((row, Some(old.labels)))
+    }
+
+    /// Goes on with predictions from before a restart.
+    pub fn restore(&mut self, row: usize, predictions: Vec<Prediction>, quiet_until: Timestamp, step: Span) {
+        self.rows[row].quiet_until = quiet_until;
+        if !predictions.is_empty() {
+            self.lives.entry(row).or_default().extend(predictions.into_iter().map(|p| Life::restored(p, step)));
+        }
+    }
+
+    pub fn set_threshold(&mut self, row: usize, threshold: f64) {
+        self.rows[row].threshold = threshold;
+    }
+
+    pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
+        (0..self.rows.len()).map(|row| self.view(row))
+    }
+
+    pub fn view(&self, row: usize) -> SeriesView<'_> {
+        let state = &self.rows[row];
+        SeriesView {
+            labels: &state.labels,
+            block: &self.block,
+            row,
+            threshold: state.threshold,
+            likelihood: f64::from(state.likelihood),
+            score: f64::from(state.score),
+            breached: state.breach.breached,
+            lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
+        }
+    }
+
+    pub fn lives(&self) -> impl Iterator<Item = &Life> {
+        self.lives.values().flatten()
+    }
+
+    pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
+        self.anomalies.values()
+    }
+
+    /// One point in time: `sample(row)` is NaN where a series has none, `threshold(row)` a new threshold or NaN for the old one.
+    pub fn column(
+        &mut self,
+        at: Timestamp,
+        watch: &Watch,
+        playbooks: &[Arc<Playbook>],
+        reach: Reach,
+        present: &[(usize, f64)],
+        effects: &mut Vec<Effect>,
+    ) {
+        let geometry = self.block.geometry();
+        self.block.advance(at.as_millis(), &|bucket| civil::slot(&watch.zone, bucket, geometry.bucket_ms));
+        let civil = civil::hour_of_day(&watch.zone, at);
+        for &(row, value) in present {
+            self.sample(row, at, value, civil, watch, playbooks, reach, effects);
+        }
+        self.settle(at, watch, effects);
+        self.dirty = true;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one sample with all that it is judged by")]
+    fn sample(
+        &mut self,
+        row: usize,
+        at: Timestamp,
+        value: f64,
+        civil: f64,
+        watch: &Watch,
+        playbooks: &[Arc<Playbook>],
+        reach: Reach,
+        effects: &mut Vec<Effect>,
+    ) {
+        let band = self.block.expected(row, at.as_millis(), civil);
+        if self.block.observe(row, at.as_millis(), value, band.map_or(f64::NAN, |b| b.expected)) != Accepted::New {
+            return;
+        }
+        let judged = at >= reach.judge_from;
+        let old_enough = self.block.first_ms(row).is_some_and(|first| at.as_millis() - first >= watch.baseline.min_history.as_millis());
+        if let Some(band) = band.filter(|_| old_enough) {
+            self.score(row, at, value, band, watch, judged, effects);
+        }
+        let Some(limit) = &watch.limit else { return };
+        let threshold = self.rows[row].threshold;
+        if threshold.is_nan() {
+            return;
+        }
+        let breach = self.rows[row].breach.sample(at, limit.side.is_breach(value, threshold), watch.hysteresis.sustain);
+        if let Some(lives) = self.lives.get_mut(&row) {
+            for life in lives {
+                if at > life.prediction.updated_at {
+                    life.count();
+                }
+                if let Some(since) = breach {
+                    let turn = life.breach(at, since);
+                    effects.extend(effect(turn, &life.prediction));
+                }
+            }
+        }
+        if judged && old_enough {
+            self.look(row, at, value, limit, watch, playbooks, effects);
+        }
+    }
+
+    fn score(&mut self, row: usize, at: Timestamp, value: f64, band: Band, watch: &Watch, judged: bool, effects: &mut Vec<Effect>) {
+        let sigmas = band.sigmas(value);
+        let score = sigmas.abs() / watch.baseline.sigma;
+        let state = &mut self.rows[row];
+        state.score = score as f32;
+        if !judged {
+            return;
+        }
+        if score >= 1.0 {
+            (state.odd_streak, state.even_streak) = (state.odd_streak.saturating_add(1), 0);
+        } else {
+            (state.odd_streak, state.even_streak) = (0, state.even_streak.saturating_add(1));
+        }
+        let (odd, even) = (state.odd_streak, state.even_streak);
+        match self.anomalies.get_mut(&row) {
+            None if odd >= ANOMALY_AFTER => {
+                let anomaly = Anomaly {
+                    watch: watch.name.to_string(),
+                    labels: state.labels.clone(),
+                    started_at: at,
+                    ended_at: None,
+                    score,
+                    sigmas,
+                    value,
+                    expected: band.expected,
+                    lower: band.lower(watch.baseline.sigma),
+                    upper: band.upper(watch.baseline.sigma),
+                };
+                effects.push(Effect::AnomalyStarted(anomaly.clone()));
+                self.anomalies.insert(row, anomaly);
+            }
+            Some(anomaly) if score > anomaly.score => {
+                (anomaly.score, anomaly.sigmas, anomaly.value, anomaly.expected) = (score, sigmas, value, band.expected);
+                (anomaly.lower, anomaly.upper) = (band.lower(watch.baseline.sigma), band.upper(watch.baseline.sigma));
+            }
+            Some(_) if even >= ANOMALY_OVER_AFTER => {
+                if let Some(mut anomaly) = self.anomalies.remove(&row) {
+                    anomaly.ended_at = Some(at);
+                    effects.push(Effect::AnomalyEnded(anomaly));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks ahead, if it is time to, and raises, updates or takes back.
+    #[expect(clippy::too_many_arguments, reason = "one sample with all that it is judged by")]
+    fn look(
+        &mut self,
+        row: usize,
+        at: Timestamp,
+        value: f64,
+        limit: &Limit,
+        watch: &Watch,
+        playbooks: &[Arc<Playbook>],
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
+        let state = &self.rows[row];
+        let threshold = state.threshold;
+        let hot = f64::from(state.likelihood) >= HOT_LIKELIHOOD;
+        let woken = limit.side.is_breach(value, state.wake);
+        if !is_open && (state.breach.is_near() || !(hot || woken || at >= state.next_look)) {
+            self.rows[row].raise_streak = 0;
+            return;
+        }
+        let Some(outlook) = self.outlook(row, at, value, limit, watch) else { return };
+        let bucket = Span::from_millis(self.block.geometry().bucket_ms);
+        let state = &mut self.rows[row];
+        state.likelihood = outlook.likelihood as f32;
+        // Looks are spread over the bucket by the series' own fingerprint, so that they don't all fall on the full hour.
+        let spread = Span::from_millis((state.labels.id().0 % bucket.as_millis().unsigned_abs()).cast_signed());
+        state.next_look = (at - spread).floor(bucket) + bucket + spread;
+        state.wake = value + 0.5 * (threshold - value);
+        if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
+            self.fits.remove(&row);
+        }
+
+        if is_open {
+            let summary_seasonal = self.block.summary(row).seasonal;
+            let Some(life) = self.lives.get_mut(&row).and_then(|lives| lives.iter_mut().find(|life| life.is_open())) else { return };
+            if at <= life.prediction.updated_at {
+                return;
+            }
+            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal);
+            let turn = life.judge(at, &watch.hysteresis);
+            effects.extend(effect(turn, &life.prediction));
+            return;
+        }
+        state.raise_streak = if outlook.likelihood >= watch.hysteresis.raise { state.raise_streak + 1 } else { 0 };
+        let waiting = self.lives.get(&row).map_or(0, Vec::len);
+        if state.raise_streak < watch.hysteresis.raise_after || at <= state.quiet_until || waiting >= MAX_PENDING {
+            return;
+        }
+        state.raise_streak = 0;
+        let prediction = self.prediction(row, at, value, limit, &outlook, watch, playbooks);
+        effects.push(Effect::Raised(prediction.clone()));
+        self.lives.entry(row).or_default().push(Life::new(prediction));
+    }
+
+    fn outlook(&mut self, row: usize, at: Timestamp, value: f64, limit: &Limit, watch: &Watch) -> Option<Outlook> {
+        let threshold = self.rows[row].threshold;
+        if watch.profile.deadline {
+            let rate = outlook::rate_per_minute(&self.block, row) / 60.0;
+            // A clock runs at one second a second; what does not is no deadline (yet: it has just been renewed).
+            let rate = if (rate.abs() - 1.0).abs() < 0.05 { rate.signum() } else { rate };
+            return Some(outlook::deadline(value, rate, watch, limit.side, threshold));
+        }
+        if !self.fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
+            let fit = Fit::new(&self.block, row, watch).ok()?;
+            self.fits.insert(row, fit);
+        }
+        let fit = &self.fits[&row];
+        Some(outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a prediction says all of this")]
+    fn prediction(
+        &self,
+        row: usize,
+        at: Timestamp,
+        value: f64,
+        limit: &Limit,
+        outlook: &Outlook,
+        watch: &Watch,
+        playbooks: &[Arc<Playbook>],
+    ) -> Prediction {
+        let state = &self.rows[row];
+        let labels = &state.labels;
+        let mut prediction = Prediction {
+            id: PredictionId::new(&watch.name, labels.id(), Cause::Breach, at),
+            watch: watch.name.to_string(),
+            code: watch.code.clone(),
+            title: watch.title.fill(labels),
+            labels: labels.clone(),
+            service: watch.service.fill(labels),
+            cause: Cause::Breach,
+            state: State::Open,
+            raised_at: at,
+            updated_at: at,
+            ended_at: None,
+            ended_because: None,
+            revision: 0,
+            current_value: value,
+            rate_of_change: outlook.rate_per_minute,
+            side: limit.side,
+            threshold: state.threshold,
+            likelihood: outlook.likelihood,
+            confidence: outlook.confidence,
+            impact: watch.impact,
+            eta: Eta::default(),
+            predicted_threshold_time: None,
+            horizon: watch.horizon,
+            evidence: Vec::new(),
+            suggested_playbooks: playbooks
+                .iter()
+                .filter(|playbook| playbook.is_for(&watch.name, &watch.playbooks, labels))
+                .map(|playbook| playbook.suggestion())
+                .collect(),
+            incident: None,
+            chart_url: None,
+            truth: None,
+        };
+        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal);
+        if let Some(anomaly) = self.anomalies.get(&row) {
+            prediction.evidence.push(wording::anomaly(anomaly));
+        }
+        prediction.evidence.push(wording::history(&self.block, row, at));
+        prediction
+    }
+
+    /// Lets time pass for every prediction, whether its series still sends samples or not.
+    pub fn settle(&mut self, at: Timestamp, watch: &Watch, effects: &mut Vec<Effect>) {
+        if self.lives.is_empty() {
+            return;
+        }
+        for (row, lives) in &mut self.lives {
+            let breach = &self.rows[*row].breach;
+            for life in lives.iter_mut() {
+                let turn = life.pass(at, watch.step, breach);
+                effects.extend(effect(turn, &life.prediction));
+            }
+            lives.retain(|life| !life.is_done());
+        }
+        self.lives.retain(|_, lives| !lives.is_empty());
+    }
+
+    /// The present fit of a row, made if need be and not kept.
+    pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
+        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
+            Some(fit) => Some(fit.clone()),
+            None => Fit::new(&self.block, row, watch).ok(),
+        }
+    }
+}
+
+impl Row {
+    fn new(labels: Labels) -> Self {
+        Self {
+            labels,
+            threshold: f64::NAN,
+            breach: BreachWatch::default(),
+            raise_streak: 0,
+            likelihood: 0.0,
+            score: 0.0,
+            next_look: Timestamp::MIN,
+            wake: f64::NAN,
+            quiet_until: Timestamp::MIN,
+            odd_streak: 0,
+            even_streak: 0,
+        }
+    }
+}
+
+fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool) {
+    let after = |s: f64| at + Span::from_secs_f64(s);
+    let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
+    prediction.updated_at = at;
+    prediction.current_value = value;
+    prediction.rate_of_change = outlook.rate_per_minute;
+    prediction.likelihood = outlook.likelihood;
+    prediction.confidence = outlook.confidence;
+    prediction.eta = Eta { p10, p50, p90 };
+    prediction.predicted_threshold_time = outlook.median_s.map(after).or(p50);
+    prediction.evidence = wording::outlook(prediction, outlook, seasonal);
+}
+
+fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {
+    let prediction = || prediction.clone();
+    match turn {
+        Turn::Nothing => None,
+        Turn::Updated => Some(Effect::Updated(prediction())),
+        Turn::Ended => Some(Effect::Ended(prediction())),
+        Turn::Scored => Some(Effect::Scored(prediction())),
+    }
+}

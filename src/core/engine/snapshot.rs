@@ -1,0 +1,158 @@
+//! Derived state as bytes and back, a shard at a time.
+//!
+//! A checkpoint says what it is of (query, step, window): a shard that was made under another question is not an answer to this one, and
+//! is thrown away and rebuilt from the source.
+
+use portent_models::baseline::{Block, DecodeError};
+use serde::{Deserialize, Serialize};
+
+use super::shard::Shard;
+use super::{Engine, Watched};
+use crate::core::labels::Labels;
+use crate::core::time::Timestamp;
+use crate::core::watch::{Threshold, Watch};
+
+/// One shard's state under its key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// `watch/shard number`.
+    pub key: String,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("cannot read checkpoint {key:?}: {cause}")]
+    Header { key: String, cause: String },
+    #[error("cannot read checkpoint {key:?}: {cause}")]
+    Block { key: String, cause: DecodeError },
+    #[error("checkpoint {key:?} has {labels} label sets for {rows} rows")]
+    Rows { key: String, labels: usize, rows: usize },
+    #[error("checkpoint {key:?} was made by another question (watch gone, or its query, step or window changed)")]
+    OtherQuestion { key: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    watch: String,
+    question: String,
+    cursor: Option<Timestamp>,
+    labels: Vec<Labels>,
+}
+
+fn question(watch: &Watch) -> String {
+    format!("{} | {} | {} | {}", watch.source, watch.query, watch.step, watch.baseline.window)
+}
+
+impl Engine {
+    /// Shards that changed since the last checkpoint. They count as unchanged from here on; after a failed write, call [`Engine::mark_dirty`].
+    pub fn checkpoint(&mut self) -> Vec<Checkpoint> {
+        let mut out = Vec::new();
+        for watched in &mut self.watched {
+            for number in 0..watched.shards.len() {
+                if watched.shards[number].dirty {
+                    out.push(watched.encode(number));
+                    watched.shards[number].dirty = false;
+                }
+            }
+        }
+        out
+    }
+
+    /// Everything is to be written again.
+    pub fn mark_dirty(&mut self) {
+        self.watched.iter_mut().flat_map(|w| &mut w.shards).for_each(|shard| shard.dirty = true);
+    }
+
+    /// Takes back all shards of a checkpoint. A watch of which any shard is missing or damaged starts cold as a whole; those errors are
+    /// given back, to be told.
+    pub fn restore(&mut self, mut checkpoints: Vec<Checkpoint>) -> Vec<RestoreError> {
+        checkpoints.sort_by(|a, b| shard_number(&a.key).cmp(&shard_number(&b.key)));
+        let mut errors = Vec::new();
+        let mut spoiled = vec![false; self.watched.len()];
+        for checkpoint in checkpoints {
+            match self.decode(&checkpoint) {
+                Ok((watch, shard, cursor)) => {
+                    let watched = &mut self.watched[watch];
+                    if shard_number(&checkpoint.key) != watched.shards.len() {
+                        spoiled[watch] = true;
+                    }
+                    watched.cursor = match (watched.cursor, cursor) {
+                        // The oldest: what is read twice is ignored the second time, what is never read is lost.
+                        (Some(a), Some(b)) => Some(a.min(b)),
+                        (a, b) => a.or(b),
+                    };
+                    watched.adopt(shard);
+                }
+                Err(error) => {
+                    if let Some(watch) = checkpoint.key.rsplit_once('/').and_then(|(name, _)| self.watch_index(name)) {
+                        spoiled[watch] = true;
+                    }
+                    errors.push(error);
+                }
+            }
+        }
+        for (watched, _) in self.watched.iter_mut().zip(spoiled).filter(|(_, spoiled)| *spoiled) {
+            *watched = Watched::new(watched.watch.clone());
+        }
+        errors
+    }
+
+    fn decode(&self, checkpoint: &Checkpoint) -> Result<(usize, Shard, Option<Timestamp>), RestoreError> {
+        let key = || checkpoint.key.clone();
+        let header_error = |cause: String| RestoreError::Header { key: key(), cause };
+        let bytes = &checkpoint.bytes;
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(|| header_error("it is cut short".into()))?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if rest.len() < length {
+            return Err(header_error("it is cut short".into()));
+        }
+        let header: Header = serde_json::from_slice(&rest[..length]).map_err(|e| header_error(e.to_string()))?;
+        let watch = self.watch_index(&header.watch).filter(|&w| question(&self.watched[w].watch) == header.question);
+        let watch = watch.ok_or_else(|| RestoreError::OtherQuestion { key: key() })?;
+        let block = Block::decode(&rest[length..]).map_err(|cause| RestoreError::Block { key: key(), cause })?;
+        if block.rows() != header.labels.len() {
+            return Err(RestoreError::Rows { key: key(), labels: header.labels.len(), rows: block.rows() });
+        }
+        Ok((watch, Shard::with(block, header.labels), header.cursor))
+    }
+}
+
+fn shard_number(key: &str) -> usize {
+    key.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap_or(usize::MAX)
+}
+
+impl Watched {
+    fn encode(&self, number: usize) -> Checkpoint {
+        let shard = &self.shards[number];
+        let header = Header {
+            watch: self.watch.name.to_string(),
+            question: question(&self.watch),
+            cursor: self.cursor,
+            labels: shard.labels().cloned().collect(),
+        };
+        let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");
+        let length = u32::try_from(header.len()).expect("1,024 label sets are shorter than 4 GiB");
+        let mut bytes = length.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&header);
+        bytes.extend_from_slice(&shard.block.encode());
+        Checkpoint { key: format!("{}/{number}", self.watch.name), bytes }
+    }
+
+    fn adopt(&mut self, mut shard: Shard) {
+        let number = self.shards.len();
+        let fixed = self.watch.limit.as_ref().and_then(|limit| match limit.threshold {
+            Threshold::Value(value) => Some(value),
+            Threshold::Query(_) => None,
+        });
+        let ids: Vec<_> = shard.labels().map(Labels::id).collect();
+        for (row, id) in ids.into_iter().enumerate() {
+            self.rows.insert(id, (number, row));
+            if let Some(value) = fixed {
+                shard.set_threshold(row, value);
+            }
+        }
+        shard.dirty = false;
+        self.shards.push(shard);
+    }
+}

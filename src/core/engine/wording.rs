@@ -1,0 +1,64 @@
+//! Reasons with their numbers, in words.
+
+use portent_models::baseline::Block;
+
+use crate::core::outlook::Outlook;
+use crate::core::prediction::{Anomaly, Evidence, Prediction};
+use crate::core::time::Timestamp;
+
+pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool) -> Vec<Evidence> {
+    let mut evidence = Vec::with_capacity(5);
+    let per_hour = outlook.rate_per_minute * 60.0;
+    let direction = if per_hour > 0.0 {
+        "rising"
+    } else if per_hour < 0.0 {
+        "falling"
+    } else {
+        "level"
+    };
+    evidence.push(Evidence {
+        kind: "trend".into(),
+        text: format!(
+            "{direction} by {:.4} an hour; now {:.4}, threshold {} {:.4}",
+            per_hour.abs(),
+            prediction.current_value,
+            prediction.side.as_str(),
+            prediction.threshold
+        ),
+        value: outlook.rate_per_minute,
+    });
+    if outlook.origins > 0 {
+        evidence.push(Evidence {
+            kind: "past_errors".into(),
+            text: format!(
+                "{} past forecasts of this series were typically {:.4} off at the end of the horizon",
+                outlook.origins, outlook.typical_error
+            ),
+            value: outlook.typical_error,
+        });
+    }
+    let (rule, weight) = outlook.leading_rule;
+    evidence.push(Evidence {
+        kind: "model".into(),
+        text: format!("rule {rule:?} has been right most often here and carries {:.0} %", 100.0 * weight),
+        value: weight,
+    });
+    if seasonal {
+        evidence.push(Evidence { kind: "season".into(), text: "follows the time of day".into(), value: 1.0 });
+    }
+    evidence
+}
+
+pub(super) fn anomaly(anomaly: &Anomaly) -> Evidence {
+    Evidence {
+        kind: "anomaly".into(),
+        text: format!("not normal since {}: {:+.1} sigmas from {:.4}", anomaly.started_at, anomaly.sigmas, anomaly.expected),
+        value: anomaly.score,
+    }
+}
+
+pub(super) fn history(block: &Block, row: usize, at: Timestamp) -> Evidence {
+    const DAY_MS: f64 = 86_400_000.0;
+    let days = block.first_ms(row).map_or(0.0, |first| (at.as_millis() - first) as f64 / DAY_MS);
+    Evidence { kind: "history".into(), text: format!("{days:.1} days of history"), value: days }
+}

@@ -1,0 +1,182 @@
+//! What one series will do within the horizon, as of one sample: the numbers a prediction is made of.
+//!
+//! Looks only at a [`Block`]'s closed buckets for the model and at the newest ones for where the series stands now. The fit is a function of
+//! closed buckets alone, so it can be thrown away and made again at any moment without changing a single answer.
+
+use portent_models::baseline::{Block, Geometry};
+use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model};
+use portent_models::robust::{SIGMA_PER_MAD, median_mut, median_slope};
+
+use super::civil;
+use super::time::{Span, Timestamp};
+use super::watch::{Side, Watch};
+
+/// Horizons below this many coarse buckets are looked at on the fine ring.
+const FINE_BELOW_BUCKETS: i64 = 4;
+/// The fine ring needs this many closed buckets, else the coarse one is better than nothing.
+const MIN_FINE: usize = 24;
+/// Past origins at which half of the full confidence is reached.
+const HALF_CONFIDENCE_ORIGINS: f64 = 6.0;
+/// Steps of a forecast at most: 60 days of hours.
+const MAX_STEPS: usize = 1_440;
+
+/// A fitted forecast and the time axis it lies on.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    pub fitted: Fitted,
+    /// Number of the newest (still open) bucket it was made in; another one needs another fit.
+    pub made_in: i64,
+    pub fine: bool,
+    /// Middle of the last bucket that was looked at.
+    pub origin: Timestamp,
+    pub step: Span,
+}
+
+impl Fit {
+    /// Whether the fit is still what a new one would be.
+    pub fn is_current(&self, block: &Block) -> bool {
+        self.made_in == if self.fine { block.newest_fine() } else { block.newest_bucket() }
+    }
+
+    pub fn new(block: &Block, row: usize, watch: &Watch) -> Result<Self, FitError> {
+        let geometry = block.geometry();
+        let fine = use_fine(block, row, watch, geometry);
+        let (bucket_ms, newest) = if fine { (geometry.fine_ms, block.newest_fine()) } else { (geometry.bucket_ms, block.newest_bucket()) };
+        let middle = |bucket: i64| Timestamp::from_millis(bucket * bucket_ms + bucket_ms / 2);
+        // One more step than the horizon for what has passed since the origin (up to one and a half), and one to interpolate in.
+        let steps = (watch.horizon.as_millis() / bucket_ms) as usize + 3;
+        let steps = steps.min(MAX_STEPS);
+        let bounds = Bounds { lower: watch.profile.lower, upper: watch.profile.upper };
+        let fitted = if fine {
+            // The fine ring is too short to see a day in: the daily shape is taken off before and put back after.
+            let shape = |bucket: i64| block.shape_at(row, civil::hour_of_day(&watch.zone, middle(bucket)));
+            let mut values = block.fine_means(row);
+            let first = newest - values.len() as i64;
+            values.iter_mut().enumerate().for_each(|(i, v)| *v -= shape(first + i as i64));
+            let flat = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?;
+            flat.plus((0..steps).map(|h| shape(newest + h as i64)))
+        } else {
+            let season = if watch.profile.seasonal { geometry.buckets_per_day() } else { 0 };
+            Ensemble.fit(&Context::new(&block.coarse_means(row), season, bounds), steps)?
+        };
+        Ok(Self { fitted, made_in: newest, fine, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
+    }
+
+    /// Steps (fractional) from the origin to a time.
+    pub fn elapsed(&self, at: Timestamp) -> f64 {
+        (at - self.origin).as_millis() as f64 / self.step.as_millis() as f64
+    }
+
+    /// The median path at a time after the origin.
+    pub fn median_at(&self, at: Timestamp) -> f64 {
+        let median = self.fitted.median();
+        let position = (self.elapsed(at) - 1.0).clamp(0.0, (median.len() - 1) as f64);
+        let left = position.floor() as usize;
+        let right = (left + 1).min(median.len() - 1);
+        median[left] + (position - left as f64) * (median[right] - median[left])
+    }
+
+    /// How far the present level lies from the median path, as far as it is more than noise.
+    fn shift(&self, block: &Block, row: usize, at: Timestamp) -> f64 {
+        let distance = level_now(block, row) - self.median_at(at);
+        let noise = block.within_sigma(row) * if self.fine { 0.5 } else { 1.0 };
+        let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
+        let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
+        if distance.is_finite() { gain * distance } else { 0.0 }
+    }
+}
+
+fn use_fine(block: &Block, row: usize, watch: &Watch, geometry: Geometry) -> bool {
+    watch.horizon.as_millis() < FINE_BELOW_BUCKETS * geometry.bucket_ms
+        && block.fine_means(row).iter().filter(|v| v.is_finite()).count() >= MIN_FINE
+}
+
+/// Where the series stands: the median of its last sample and the two newest fine means, so that one wild sample moves nothing.
+fn level_now(block: &Block, row: usize) -> f64 {
+    let newest = block.newest_fine();
+    let last = block.last(row).map_or(f64::NAN, |(_, value)| value);
+    let mut values = [last, block.fine_mean(row, newest), block.fine_mean(row, newest - 1)];
+    values.sort_unstable_by(f64::total_cmp);
+    let finite = values.iter().filter(|v| v.is_finite()).count();
+    let mut present: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
+    median_mut(&mut present[..finite])
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    pub likelihood: f64,
+    pub confidence: f64,
+    /// Seconds from now at 10, 50 and 90 %; `None` where that quantile lies past the horizon.
+    pub eta_s: [Option<f64>; 3],
+    /// Seconds from now at which the median path reaches the threshold.
+    pub median_s: Option<f64>,
+    pub rate_per_minute: f64,
+    /// Typical error of past forecasts at the end of the horizon.
+    pub typical_error: f64,
+    pub origins: usize,
+    /// The heaviest rule and its weight.
+    pub leading_rule: (&'static str, f64),
+}
+
+/// What a fitted series will do against a threshold.
+pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
+    let elapsed = fit.elapsed(at).max(0.0);
+    let horizon = watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64;
+    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed);
+    let step_s = fit.step.as_secs_f64();
+    let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);
+    let origins = fit.fitted.errors().origins();
+    let span = block.first_ms(row).map_or(0.0, |first| (at.as_millis() - first) as f64);
+    let full = watch.baseline.window.as_millis() as f64;
+    Outlook {
+        likelihood: passage.within(elapsed + horizon),
+        confidence: origins as f64 / (origins as f64 + HALF_CONFIDENCE_ORIGINS) * (span / full).clamp(0.0, 1.0).sqrt(),
+        eta_s: [0.1, 0.5, 0.9].map(|q| passage.quantile(q).and_then(ahead)),
+        median_s: passage.median_path().and_then(ahead),
+        rate_per_minute: rate_per_minute(block, row),
+        typical_error: fit.fitted.errors().typical(fit.fitted.horizon() - 1),
+        origins,
+        leading_rule: fit.fitted.weights().first().copied().unwrap_or(("none", 0.0)),
+    }
+}
+
+/// A time that comes by itself: the value falls (or rises) with the clock, so the moment is known and not guessed.
+pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshold: f64) -> Outlook {
+    let left_s = (threshold - value) / rate_per_s;
+    let toward = if side == Side::Above { rate_per_s > 0.0 } else { rate_per_s < 0.0 };
+    let inside = toward && left_s >= 0.0 && left_s <= watch.horizon.as_secs_f64();
+    let eta = inside.then_some(left_s);
+    Outlook {
+        likelihood: f64::from(u8::from(inside)),
+        confidence: 1.0,
+        eta_s: [eta; 3],
+        median_s: eta,
+        rate_per_minute: rate_per_s * 60.0,
+        typical_error: 0.0,
+        origins: 0,
+        leading_rule: ("deadline", 1.0),
+    }
+}
+
+/// Median slope of the fine ring since the last large fall, per minute; of the coarse one where the fine one is too thin; 0 where both are.
+pub fn rate_per_minute(block: &Block, row: usize) -> f64 {
+    const MINUTE_MS: f64 = 60_000.0;
+    let fine = median_slope(&tooth(block.fine_means(row)));
+    if fine.is_finite() {
+        return fine * MINUTE_MS / block.geometry().fine_ms as f64;
+    }
+    let coarse = block.coarse_means(row);
+    let slope = median_slope(&coarse[coarse.len().saturating_sub(24)..]);
+    if slope.is_finite() { slope * MINUTE_MS / block.geometry().bucket_ms as f64 } else { 0.0 }
+}
+
+/// The values after the last one-step fall of more than half their range.
+fn tooth(mut values: Vec<f64>) -> Vec<f64> {
+    let (low, high) = values.iter().filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    let start = (1..values.len()).rev().find(|&i| values[i - 1] - values[i] > 0.5 * (high - low));
+    match start {
+        Some(start) if values.len() - start >= 6 => values.split_off(start),
+        _ => values,
+    }
+}
