@@ -102,7 +102,9 @@ pub fn file(node: &Node, what: &str, cx: &mut Cx) -> Option<PathBuf> {
     let fault = match std::fs::metadata(&path) {
         Err(error) => error_text(&error),
         Ok(meta) if meta.is_dir() => "is a folder".to_owned(),
-        Ok(meta) if meta.is_file() && meta.len() == 0 => "is empty".to_owned(),
+        // Opening a pipe would wait for its writer.
+        Ok(meta) if !meta.is_file() => "is not a regular file".to_owned(),
+        Ok(meta) if meta.len() == 0 => "is empty".to_owned(),
         Ok(meta) if meta.len() > MAX_FILE_BYTES => format!("has {} bytes, more than {MAX_FILE_BYTES}", meta.len()),
         Ok(_) => match std::fs::File::open(&path) {
             Ok(_) => return Some(path),

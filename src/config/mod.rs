@@ -5,6 +5,7 @@
 //! everywhere. There is no `${VAR}`: secrets come from files (`*_file`), which can be rotated while running and don't show in `ps`.
 
 pub mod error;
+pub(crate) mod fields;
 mod http;
 mod nearest;
 mod notify;
@@ -13,6 +14,7 @@ pub mod profiles;
 mod query;
 pub(crate) mod reader;
 mod root;
+mod settings;
 mod source;
 pub(crate) mod tree;
 pub mod valid;
@@ -59,6 +61,11 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigErrors> {
         Some(config) if cx.errors.is_empty() => Ok(config),
         _ => {
             sort(&mut cx.errors, file_name);
+            if cx.errors.len() >= error::MAX_ERRORS {
+                cx.errors.truncate(error::MAX_ERRORS);
+                let more = ConfigErrors::of_file(file_name, format!("the first {} faults are listed above", error::MAX_ERRORS), None);
+                cx.errors.extend(more.0);
+            }
             Err(ConfigErrors(cx.errors))
         }
     }

@@ -2,8 +2,9 @@
 
 use url::Url;
 
+use super::fields::Fields;
 use super::http;
-use super::reader::{Cx, Fields};
+use super::reader::Cx;
 use super::tree::Node;
 use super::valid::{NotifyConfig, WebhookConfig};
 use crate::core::time::Span;

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fields::Fields;
 use super::http::error_text;
-use super::reader::{Cx, Fields, quoted};
+use super::reader::{Cx, quoted};
 use super::tree::{Node, Value};
 use crate::core::playbook::{Match, Playbook, Step};
 
@@ -48,7 +49,8 @@ pub fn read_dir(node: &Node, cx: &mut Cx) -> Vec<Playbook> {
 
 /// One file, one playbook. Its faults name its own lines; that it can't be read is a fault of the line that names it.
 fn read_file(path: &Path, named_at: &Node, what: &str, cx: &mut Cx) -> Option<Playbook> {
-    let text = match super::read_text(path) {
+    let is_pipe = std::fs::metadata(path).is_ok_and(|meta| !meta.is_file());
+    let text = match if is_pipe { Err("is not a regular file".to_owned()) } else { super::read_text(path) } {
         Ok(text) => text,
         Err(fault) => {
             cx.error(named_at.at, format!("{what}: cannot read {}: {fault}", quoted(&path.display().to_string())));

@@ -1,7 +1,6 @@
-//! From tree to typed values, a fault at a time noted and reading goes on: [`Cx`] collects, [`Fields`] walks one mapping.
+//! From tree to typed values: a fault is noted in [`Cx`] and reading goes on, so that all faults are said at once.
 //!
-//! A mapping's keys are *taken*; what is left over at [`Fields::done`] is unknown, and the keys that were asked for are the known ones.
-//! So the list of known keys can't drift from the code that reads them, as a separate list would.
+//! Every message names what was found and what is allowed, in that order, and repeats no more of a found value than fits a line.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::str::FromStr;
 
 use super::error::{ConfigError, MAX_ERRORS, Position};
 use super::nearest::nearest;
-use super::tree::{self, Entry, Node, Value};
+use super::tree::{self, Node, Value};
 use crate::core::time::Span;
 
 /// Longest piece of a found value that is repeated in a message.
@@ -231,61 +230,5 @@ fn found(node: &Node) -> String {
         }
         Value::List(_) => "a list".into(),
         Value::Map(_) => "a mapping".into(),
-    }
-}
-
-/// One mapping while it is read.
-#[derive(Debug)]
-pub struct Fields<'n> {
-    /// What the mapping describes, with its article: "a watch".
-    what: &'static str,
-    pub at: Position,
-    left: Vec<&'n Entry>,
-    asked: Vec<&'static str>,
-}
-
-impl<'n> Fields<'n> {
-    /// The mapping's fields; an error, and nothing, when the node is no mapping.
-    pub fn of(node: &'n Node, what: &'static str, cx: &mut Cx) -> Option<Self> {
-        match &node.value {
-            Value::Map(entries) => Some(Self { what, at: node.at, left: entries.iter().collect(), asked: Vec::new() }),
-            _ => {
-                cx.wrong(node, what, "a mapping (key: value)");
-                None
-            }
-        }
-    }
-
-    /// The key's value, if it is there and not null.
-    pub fn take(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.take_entry(key).map(|entry| &entry.node)
-    }
-
-    /// Like [`take`](Self::take), with the key's place.
-    pub fn take_entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        self.asked.push(key);
-        let index = self.left.iter().position(|entry| entry.key == key)?;
-        let entry = self.left.swap_remove(index);
-        (!entry.node.is_null()).then_some(entry)
-    }
-
-    /// Like [`take`](Self::take), and an error when it is not there.
-    pub fn need(&mut self, key: &'static str, cx: &mut Cx) -> Option<&'n Node> {
-        let node = self.take(key);
-        if node.is_none() {
-            cx.error(self.at, format!("{} lacks {key:?}", self.what));
-        }
-        node
-    }
-
-    /// Ends the reading: what nobody asked for is unknown.
-    pub fn done(self, cx: &mut Cx) {
-        for entry in self.left {
-            let message = format!("unknown key {} in {}", quoted(&entry.key), self.what);
-            match nearest(&entry.key, self.asked.iter().copied()) {
-                Some(near) => cx.error(entry.key_at, format!("{message}; did you mean {near:?}?")),
-                None => cx.error_hint(entry.key_at, message, format!("known: {}", list(self.asked.iter().copied()))),
-            }
-        }
     }
 }

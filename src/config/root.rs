@@ -1,18 +1,16 @@
-//! Reads the whole configuration, section by section.
+//! Reads the whole configuration: sources, packs, watches, playbooks and receivers, which name each other, and then the settings.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::Position;
-use super::reader::{Cx, Fields, quoted};
+use super::fields::Fields;
+use super::reader::Cx;
 use super::tree::{Node, Value};
-use super::valid::{
-    ActConfig, ActMode, Config, LimitsConfig, LogConfig, LogFormat, LogLevel, NotifyConfig, PackUse, PrometheusConfig, SourceConfig,
-};
+use super::valid::{ActConfig, ActMode, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, http, notify, playbook, source, watch};
+use super::{DEFAULT_LISTEN, http, notify, playbook, settings, source, watch};
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -62,12 +60,12 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let interval = fields.take("interval").and_then(|n| cx.span(n, "interval", Span::SECOND, Span::HOUR)).unwrap_or(DEFAULT_INTERVAL);
     let data_dir = fields.take("data_dir").and_then(|n| cx.text(n, "data_dir")).unwrap_or_else(|| DEFAULT_DATA_DIR.into());
     let data_dir = cx.path(&data_dir);
-    let chart_dir = read_chart_dir(&mut fields, &data_dir, cx);
-    let listen = fields.take("listen").map_or_else(|| DEFAULT_LISTEN.parse().ok(), |n| read_listen(n, cx));
+    let chart_dir = settings::chart_dir(&mut fields, &data_dir, cx);
+    let listen = fields.take("listen").map_or_else(|| DEFAULT_LISTEN.parse().ok(), |n| settings::listen(n, cx));
     let external_url = fields.take("external_url").and_then(|n| http::base_url(n, "external_url", cx));
-    let log = fields.take("log").and_then(|n| read_log(n, cx)).unwrap_or(DEFAULT_LOG);
-    let act = fields.take("act").and_then(|n| read_act(n, cx)).unwrap_or(ActConfig { mode: ActMode::Observe });
-    let limits = fields.take("limits").and_then(|n| read_limits(n, cx)).unwrap_or_default();
+    let log = fields.take("log").and_then(|n| settings::log(n, cx)).unwrap_or(settings::DEFAULT_LOG);
+    let act = fields.take("act").and_then(|n| settings::act(n, cx)).unwrap_or(ActConfig { mode: ActMode::Observe });
+    let limits = fields.take("limits").and_then(|n| settings::limits(n, cx)).unwrap_or_default();
     fields.done(cx);
     let listen = listen?;
     Some(Config { sources, packs, watches, notify, playbooks, interval, data_dir, chart_dir, listen, external_url, log, act, limits })
@@ -91,7 +89,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         data_dir,
         listen: DEFAULT_LISTEN.parse().ok()?,
         external_url: None,
-        log: DEFAULT_LOG,
+        log: settings::DEFAULT_LOG,
         act: ActConfig { mode: ActMode::Observe },
         limits: LimitsConfig::default(),
     })
@@ -201,7 +199,11 @@ fn with_packs(own: Vec<Watch>, packs: &[PackUse]) -> Vec<Watch> {
 /// The names of a list's items as they are written, also of those that have faults: so that one fault is not reported again by each who
 /// names the item.
 fn written_names(node: Option<&Node>) -> Vec<(&str, Position)> {
-    let Some(Value::List(items)) = node.map(|n| &n.value) else { return Vec::new() };
+    let items = match node.map(|n| &n.value) {
+        Some(Value::List(items)) => items.as_slice(),
+        Some(Value::Map(_)) => node.map(std::slice::from_ref).unwrap_or_default(),
+        _ => return Vec::new(),
+    };
     let entries = items.iter().filter_map(|item| match &item.value {
         Value::Map(entries) => entries.iter().find(|entry| entry.key == "name"),
         _ => None,
@@ -219,66 +221,4 @@ fn read_notify(node: &Node, cx: &mut Cx) -> Vec<NotifyConfig> {
     let names = read.iter().map(|(NotifyConfig::Webhook(webhook), at)| (webhook.name.as_str(), *at));
     unique("receiver", names, cx);
     read.into_iter().map(|(receiver, _)| receiver).collect()
-}
-
-fn read_chart_dir(fields: &mut Fields<'_>, data_dir: &std::path::Path, cx: &mut Cx) -> Option<PathBuf> {
-    let Some(node) = fields.take("chart_dir") else { return Some(data_dir.join("charts")) };
-    if matches!(&node.value, Value::Scalar { text, plain: true } if text == "off" || text == "false") {
-        return None;
-    }
-    cx.text(node, "chart_dir").map(|text| cx.path(&text))
-}
-
-fn read_listen(node: &Node, cx: &mut Cx) -> Option<SocketAddr> {
-    let text = cx.text(node, "listen")?;
-    let numeric = text.strip_prefix("localhost:").map_or_else(|| text.clone(), |port| format!("127.0.0.1:{port}"));
-    let address = numeric.parse().ok();
-    if address.is_none() {
-        let message = format!("listen: found {}, want ADDRESS:PORT such as {DEFAULT_LISTEN}", quoted(&text));
-        match text.strip_prefix(':') {
-            Some(port) => cx.error_hint(node.at, message, format!("for every interface write 0.0.0.0:{port}; the API has no login")),
-            None => cx.error(node.at, message),
-        }
-    }
-    address
-}
-
-const DEFAULT_LOG: LogConfig = LogConfig { format: LogFormat::Text, level: LogLevel::Info };
-
-fn read_log(node: &Node, cx: &mut Cx) -> Option<LogConfig> {
-    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace].map(|level| (level.as_str(), level));
-    let mut fields = Fields::of(node, "log", cx)?;
-    let format = fields.take("format").and_then(|n| cx.one_of(n, "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]));
-    let level = fields.take("level").and_then(|n| cx.one_of(n, "level", &levels));
-    fields.done(cx);
-    Some(LogConfig { format: format.unwrap_or(DEFAULT_LOG.format), level: level.unwrap_or(DEFAULT_LOG.level) })
-}
-
-fn read_act(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
-    let words = [("observe", true), ("shadow", false), ("ask", false), ("execute", false)];
-    let mut fields = Fields::of(node, "act", cx)?;
-    if let Some(node) = fields.take("mode")
-        && cx.one_of(node, "mode", &words) == Some(false)
-    {
-        let message = "mode: this build only observes: it predicts, notifies and suggests, and runs no playbook";
-        cx.error_hint(node.at, message, "write `mode: observe`, or leave `act` out");
-    }
-    fields.done(cx);
-    Some(ActConfig { mode: ActMode::Observe })
-}
-
-fn read_limits(node: &Node, cx: &mut Cx) -> Option<LimitsConfig> {
-    let default = LimitsConfig::default();
-    let mut fields = Fields::of(node, "limits", cx)?;
-    let mut size = |key: &'static str, lowest: u64, highest: u64, default: usize, cx: &mut Cx| {
-        let value = fields.take(key).and_then(|n| cx.whole(n, key, lowest, highest));
-        value.and_then(|v| usize::try_from(v).ok()).unwrap_or(default)
-    };
-    let series = size("series", 1, 5_000_000, default.series, cx);
-    let series_per_watch = size("series_per_watch", 1, 5_000_000, default.series_per_watch, cx);
-    let queries = size("queries", 1, 64, default.queries, cx);
-    let predictions = size("predictions", 1, 1_000_000, default.predictions, cx);
-    let answer_bytes = fields.take("answer_bytes").and_then(|n| cx.whole(n, "answer_bytes", 1 << 16, 1 << 33));
-    fields.done(cx);
-    Some(LimitsConfig { series, series_per_watch, queries, answer_bytes: answer_bytes.unwrap_or(default.answer_bytes), predictions })
 }

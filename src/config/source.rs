@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::fields::Fields;
 use super::http;
-use super::reader::{Cx, Fields};
+use super::reader::Cx;
 use super::tree::Node;
 use super::valid::{Auth, PrometheusConfig, Secret, SecretSource, SourceConfig, TlsConfig};
 use crate::core::time::Span;

@@ -191,7 +191,7 @@ fn chart_dir_off_draws_none() {
 fn hostile_texts_end_soon_and_without_a_panic() {
     let many_errors = format!("sources: [{}]", "{ a: b }, ".repeat(5_000));
     let errors = parse(&many_errors, "x.yaml").unwrap_err();
-    assert!(errors.0.len() <= error::MAX_ERRORS);
+    assert!(errors.0.len() == error::MAX_ERRORS + 1 && errors.to_string().contains("first 100 faults"));
     let large = format!("a: {}", "x".repeat(2 << 20));
     assert!(parse(&large, "x.yaml").unwrap_err().to_string().contains("bytes"));
     let folder = tempfile::tempdir().unwrap();
@@ -217,4 +217,18 @@ proptest::proptest! {
             proptest::prop_assert!(!errors.0.is_empty());
         }
     }
+}
+
+#[test]
+fn one_source_needs_no_list_and_a_file_that_is_no_file_is_not_waited_for() {
+    let text = "sources: { name: only, prometheus: { url: 'http://h:1' } }\nwatches: { name: a, query: up }\n";
+    assert_eq!(&*parse(text, "x.yaml").unwrap().watches[0].source, "only");
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let text = "sources: [{ name: a, prometheus: { url: 'http://h:1', bearer_token_file: pipe.yaml } }]\npacks: [node]\nplaybooks_dir: .\n";
+    let errors = parse(text, &folder.path().join("portent.yaml").display().to_string()).unwrap_err();
+    assert_eq!(errors.0.len(), 2, "{errors}");
+    assert!(errors.0.iter().all(|e| e.message.contains("not a regular file")), "{errors}");
 }

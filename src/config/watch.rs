@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::fields::Fields;
 use super::nearest::nearest;
 use super::profiles;
 use super::query;
-use super::reader::{Cx, Fields};
+use super::reader::Cx;
 use super::tree::{Node, Value};
 use crate::core::template::Template;
 use crate::core::time::Span;

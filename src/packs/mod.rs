@@ -5,7 +5,8 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use crate::config::reader::{Cx, Fields};
+use crate::config::fields::Fields;
+use crate::config::reader::Cx;
 use crate::config::tree::Value;
 use crate::config::watch::{Known, read};
 use crate::core::watch::Watch;
