@@ -1,2 +1,5 @@
 //! Portent.
+pub mod config;
 pub mod core;
+pub mod packs;
+pub mod playbooks;

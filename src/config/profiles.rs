@@ -1,0 +1,54 @@
+//! The embedded model profiles (`models/profiles/*.yaml`), by name.
+
+use std::sync::LazyLock;
+
+use crate::core::watch::Profile;
+
+const TEXTS: [&str; 8] = [
+    include_str!("../../models/profiles/gauge.yaml"),
+    include_str!("../../models/profiles/saturating-gauge.yaml"),
+    include_str!("../../models/profiles/counter-rate.yaml"),
+    include_str!("../../models/profiles/latency-quantile.yaml"),
+    include_str!("../../models/profiles/error-ratio.yaml"),
+    include_str!("../../models/profiles/queue-depth.yaml"),
+    include_str!("../../models/profiles/seasonal-traffic.yaml"),
+    include_str!("../../models/profiles/deadline.yaml"),
+];
+
+/// Another word for the default profile.
+pub const AUTO: &str = "auto";
+
+static ALL: LazyLock<Vec<Profile>> =
+    LazyLock::new(|| TEXTS.iter().map(|text| serde_saphyr::from_str(text).expect("a test reads every embedded profile")).collect());
+
+/// All profiles; the first one, `gauge`, is the default.
+pub fn all() -> &'static [Profile] {
+    &ALL
+}
+
+/// The profile of that name; `auto` is the default one.
+pub fn find(name: &str) -> Option<&'static Profile> {
+    if name == AUTO { ALL.first() } else { ALL.iter().find(|profile| profile.name == name) }
+}
+
+/// The profile of a watch that names none.
+pub fn default() -> &'static Profile {
+    ALL.first().expect("the list of texts is not empty")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_profile_is_read_and_says_what_it_is_for() {
+        let names: Vec<&str> = all().iter().map(|p| p.name.as_str()).collect();
+        let want =
+            ["gauge", "saturating-gauge", "counter-rate", "latency-quantile", "error-ratio", "queue-depth", "seasonal-traffic", "deadline"];
+        assert_eq!(names, want);
+        assert!(all().iter().all(|p| p.about.len() > 40 && p.lower.zip(p.upper).is_none_or(|(l, u)| l < u)));
+        assert_eq!(find("auto").unwrap(), default());
+        assert!(find("saturating-gauge").unwrap().resets && find("deadline").unwrap().deadline && !find("deadline").unwrap().seasonal);
+        assert!(find("nothing").is_none());
+    }
+}
