@@ -2,8 +2,13 @@
 
 use std::time::Instant;
 
+use std::process::Command;
+
 use super::super::conformance;
 use super::*;
+
+#[path = "child_process.rs"]
+mod child_process;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -28,6 +33,7 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 fn keeps_what_a_store_promises() {
     let dir = tempfile::tempdir().unwrap();
     conformance::holds_for(&open(dir.path()));
+    assert_eq!(fs::read_dir(dir.path().join("store/blobs")).unwrap().count(), 0, "sled keeps files that nobody syncs");
 }
 
 fn contents(store: &dyn Store) -> Vec<(Kind, Record)> {
@@ -241,6 +247,85 @@ fn vanished_stale_and_exchanged_records_are_named() {
         let found = SledStore::open(dir.path(), NOW).unwrap().set_aside.expect("sled opens it, the manifest must not agree");
         assert!(found.what.contains(whose) && found.what.contains(what), "{whose} {what}: {}", found.what);
     }
+}
+
+/// Blocks that carry their generation, beside a cursor that does.
+fn generation_batch(generation: u64) -> Vec<Change> {
+    let mut batch: Vec<_> = (0..5).map(|i| Change::put(Kind::Blocks, format!("disk/{i}"), noise(generation * 5 + i, 60_000))).collect();
+    batch.push(Change::put(Kind::Cursors, "disk", generation.to_le_bytes().to_vec()));
+    batch
+}
+
+fn assert_is_generation(store: &SledStore, generation: u64) {
+    let expected = generation_batch(generation).into_iter().map(|change| match change {
+        Change::Put { kind, key, bytes } => (kind, Record { key, bytes }),
+        Change::Delete { .. } => unreachable!(),
+    });
+    assert_eq!(contents(store), expected.collect::<Vec<_>>(), "not checkpoint {generation}, whole");
+}
+
+#[test]
+#[ignore = "the child process of a_killed_process_loses_no_checkpoint"]
+fn child_checkpoints_until_killed() {
+    let Some(dir) = child_process::folder() else { return };
+    let opened = SledStore::open(&dir, NOW).unwrap();
+    assert_eq!(opened.set_aside, None);
+    let mut generation = opened.store.inner().unwrap().manifest.generation;
+    loop {
+        generation += 1;
+        assert_eq!(opened.store.checkpoint(generation_batch(generation)).unwrap().generation, generation);
+        child_process::acknowledge(generation);
+    }
+}
+
+#[test]
+fn a_killed_process_loses_no_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..12 {
+        let then = Duration::from_millis(round * 3);
+        let said = child_process::kill_after("store::sled::tests::child_checkpoints_until_killed", dir.path(), 6, then);
+        let acknowledged: u64 = said.last().unwrap().parse().unwrap();
+        let store = open(dir.path());
+        let found = store.inner().unwrap().manifest.generation;
+        assert!(found == acknowledged || found == acknowledged + 1, "checkpoint {acknowledged} was acknowledged, {found} is there");
+        assert_is_generation(&store, found);
+    }
+}
+
+#[test]
+#[ignore = "the child process of a_full_disk_is_an_error_and_is_survived"]
+fn child_fills_the_disk() {
+    let Some(dir) = child_process::folder() else { return };
+    let limit = |bytes: &str| {
+        let pid = std::process::id().to_string();
+        assert!(Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status().unwrap().success());
+    };
+    let store = open(&dir);
+    store.checkpoint(generation_batch(1)).unwrap();
+    limit("2000000");
+    let mut generation = 1;
+    let error = loop {
+        generation += 1;
+        match store.checkpoint(generation_batch(generation)) {
+            Ok(_) => assert!(generation < 1_000, "the limit is not felt"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("free some space"), "{error}");
+    let still = store.checkpoint(generation_batch(generation));
+    assert!(still.is_err(), "there is still no space");
+    limit("unlimited");
+    store.checkpoint(generation_batch(generation)).unwrap();
+    assert_is_generation(&store, generation);
+    child_process::acknowledge(generation);
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_is_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = child_process::run("store::sled::tests::child_fills_the_disk", dir.path());
+    assert_is_generation(&open(dir.path()), said.last().unwrap().parse().unwrap());
 }
 
 #[test]
