@@ -277,6 +277,24 @@ async fn a_ledger_that_another_holds_says_so() {
 }
 
 #[tokio::test]
+async fn a_caller_that_gives_up_half_way_leaves_nothing_half_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path()).await;
+    let mut given_up = 0;
+    for round in 0..40_i64 {
+        let changes: Vec<_> = (0..5).map(|i| change(prediction(&format!("h{i}"), round), ChangeKind::Raised)).collect();
+        let patience = Duration::from_micros(round.unsigned_abs() * 100);
+        given_up += u32::from(tokio::time::timeout(patience, ledger.record(&changes)).await.is_err());
+        let there = ledger.predictions(&Filter { since: Some(hours(round)), ..Filter::default() }).await.unwrap().len();
+        assert!(there == 0 || there == 5, "round {round}: {there} of 5");
+        // And the next one works, and completes what was given up.
+        ledger.record(&changes).await.unwrap();
+        assert_eq!(ledger.due(hours(round), "ops", MAX_ROWS).await.unwrap().len(), 5 * (usize::try_from(round).unwrap() + 1));
+    }
+    assert!(given_up > 0, "nobody was impatient enough to prove anything");
+}
+
+#[tokio::test]
 #[ignore = "the child process of a_killed_process_loses_nothing_it_acknowledged"]
 async fn child_records_until_killed() {
     let Some(dir) = child_process::folder() else { return };

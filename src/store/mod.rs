@@ -10,6 +10,7 @@ mod mark;
 pub mod memory;
 pub mod record;
 pub mod sled;
+mod sled_files;
 
 #[cfg(test)]
 mod conformance;

@@ -1,10 +1,11 @@
 //! Real files, really damaged.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use std::process::Command;
 
 use super::super::conformance;
+use super::super::sled_files::piece_key;
 use super::*;
 
 #[path = "child_process.rs"]
@@ -187,8 +188,7 @@ fn corrupt(store: &Path, seed: u64) -> String {
 
 /// Writes into sled past the store, as a bug, a newer build or a bad disk could.
 fn tamper(dir: &Path, change: impl FnOnce(&::sled::Db)) {
-    let config = ::sled::Config::new().path(dir.join(STORE_DIR));
-    let db = open_once_free(&dir.join(STORE_DIR), &config).unwrap();
+    let db = open_once_free(&dir.join(STORE_DIR)).unwrap();
     change(&db);
     db.flush().unwrap();
 }
