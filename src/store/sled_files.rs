@@ -13,14 +13,14 @@ use super::{MAX_RECORD_BYTES, StoreError, mark};
 /// sled's page cache. Blocks are read once, at the start; after that it only writes.
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// sled's own flusher; see above. Its default, written down because it must not be `None`.
+/// sled's own flusher. Its default, written down because it must not be `None`: memory would grow without bound.
 const FLUSH_EVERY_MS: u64 = 500;
 
 /// Piece of a record. A leaf holds at most 16 keys and 3 more while it merges; 19 x (6 KiB + longest key) stay under the 128 KiB at which
 /// sled leaves its log.
 const PIECE_BYTES: usize = 6 << 10;
 
-/// How long one wait for sled's file takes, and how many there are: 10 s in all, the longest release measured took under 1 s.
+/// How long one wait for sled's file takes, and how many there are: 10 s in all; one wait was enough after 320 MiB of writes.
 const RELEASE_WAIT: Duration = Duration::from_millis(20);
 const MAX_RELEASE_WAITS: u32 = 500;
 
