@@ -1,5 +1,16 @@
 //! Portent.
+pub mod chart;
+pub mod clock;
 pub mod config;
 pub mod core;
+pub mod demo;
+pub mod export;
+pub mod ledger;
+pub mod metrics;
+pub mod notify;
 pub mod packs;
 pub mod playbooks;
+pub mod server;
+pub mod source;
+pub mod store;
+pub mod telemetry;
