@@ -27,6 +27,8 @@ mod decode;
 mod error;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fault_tests;
 mod fetch;
 mod json;
 mod number;
@@ -35,6 +37,8 @@ mod range;
 mod retry;
 mod settings;
 mod tls;
+#[cfg(test)]
+mod tls_tests;
 
 pub use answer::{BuildInfo, DecodeStats, InstantAnswer, InstantSample, MetricKind, RangeAnswer, Remarks};
 pub use client::PrometheusClient;
