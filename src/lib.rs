@@ -1,3 +1,4 @@
 //! Portent.
 pub mod core;
+pub mod demo;
 pub mod source;
