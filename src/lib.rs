@@ -1,4 +1,5 @@
 //! Portent.
 pub mod core;
 pub mod demo;
+pub mod export;
 pub mod source;
