@@ -49,7 +49,7 @@ pub(super) struct FileCollector<'a> {
 }
 
 impl Collector {
-    /// A file whose columns are known. `stem` names the series of a file that names none.
+    /// A file whose columns are known.
     pub fn file<'a>(&'a mut self, file: &'a str, layout: &'a Layout) -> Result<FileCollector<'a>, ReplayError> {
         let mut columns = Vec::new();
         if let Body::Wide(positions) = &layout.body {

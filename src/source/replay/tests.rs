@@ -234,3 +234,15 @@ fn thousands_of_interleaved_series_come_out_whole() {
     assert_eq!(frame.values()[[1_234, 7]], 1_234.0 * 7.0);
     assert_eq!(frame.labels()[1_234].get("instance"), Some("host1234"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_read_though_it_cannot_be_rewound() {
+    use std::os::fd::AsRawFd;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"timestamp,a\n0,1\n60,x\n").unwrap();
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    drop(writer);
+    let error = read(&[path]).unwrap_err().to_string();
+    assert!(error.contains("line 3, column \"a\": \"x\" is not a number"), "{error}");
+}
