@@ -1,0 +1,281 @@
+//! The part of PromQL that the made server speaks: one plain instant selector, or a number.
+//!
+//! Grammar: <https://prometheus.io/docs/prometheus/latest/querying/basics/#instant-vector-selectors>. Regular expressions are those made of
+//! plain text, `|`, `.*` and `.+`, anchored at both ends as Prometheus anchors them. Everything else is refused in Prometheus' way rather than
+//! answered wrongly.
+
+use std::str::FromStr;
+
+use crate::core::labels::{Labels, METRIC_NAME};
+
+/// What a query asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Query {
+    Number(f64),
+    Select(Selector),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Selector {
+    matchers: Vec<Matcher>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Matcher {
+    label: String,
+    negated: bool,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    Equal(String),
+    /// One of these alternatives, each a sequence of pieces.
+    OneOf(Vec<Vec<Piece>>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Piece {
+    Text(String),
+    /// `.*` or, with at least one character, `.+`.
+    Any {
+        least: usize,
+    },
+}
+
+/// Longer queries are refused: the demo's are a hundredth of it, and every matcher costs a pass over all series.
+const MAX_QUERY_BYTES: usize = 8_192;
+
+/// `.*` and `.+` in one alternative: each multiplies the work of matching by the value's length.
+const MAX_WILDCARDS: usize = 4;
+
+impl FromStr for Query {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        match text.parse::<f64>() {
+            Ok(number) if text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) => Ok(Self::Number(number)),
+            _ => text.parse().map(Self::Select),
+        }
+    }
+}
+
+impl FromStr for Selector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_QUERY_BYTES {
+            return Err(format!("parse error: query is longer than {MAX_QUERY_BYTES} bytes"));
+        }
+        let mut rest = text.trim();
+        let mut matchers = Vec::new();
+        let name = name(&mut rest, true);
+        if !name.is_empty() {
+            matchers.push(Matcher { label: METRIC_NAME.into(), negated: false, test: Test::Equal(name.into()) });
+        }
+        if let Some(inner) = rest.trim_start().strip_prefix('{') {
+            rest = inner.trim_start();
+            while !rest.starts_with('}') {
+                matchers.push(matcher(&mut rest)?);
+                rest = rest.trim_start();
+                match rest.strip_prefix(',') {
+                    Some(after) => rest = after.trim_start(),
+                    None if rest.starts_with('}') => {}
+                    None => return Err(unexpected(rest, "in label matching, expected \",\" or \"}\"")),
+                }
+            }
+            rest = &rest[1..];
+        }
+        if !rest.trim().is_empty() {
+            return Err(unexpected(rest.trim(), "(this server answers plain selectors only)"));
+        }
+        if matchers.is_empty() {
+            return Err("parse error: no expression found in input".into());
+        }
+        if matchers.iter().all(|matcher| matcher.matches("")) {
+            return Err("parse error: vector selector must contain at least one non-empty matcher".into());
+        }
+        Ok(Self { matchers })
+    }
+}
+
+impl Selector {
+    /// A label that is absent counts as empty.
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.label).unwrap_or_default()))
+    }
+}
+
+impl Matcher {
+    fn matches(&self, value: &str) -> bool {
+        let found = match &self.test {
+            Test::Equal(text) => value == text,
+            Test::OneOf(alternatives) => alternatives.iter().any(|pieces| fits(pieces, value)),
+        };
+        found != self.negated
+    }
+}
+
+fn fits(pieces: &[Piece], value: &str) -> bool {
+    match pieces.split_first() {
+        None => value.is_empty(),
+        Some((Piece::Text(text), rest)) => value.strip_prefix(text.as_str()).is_some_and(|after| fits(rest, after)),
+        Some((Piece::Any { least }, rest)) => {
+            let ends = value.char_indices().map(|(at, _)| at).chain([value.len()]);
+            ends.skip(*least).any(|at| fits(rest, &value[at..]))
+        }
+    }
+}
+
+/// A metric's or label's name; empty where none stands.
+fn name<'a>(rest: &mut &'a str, colons: bool) -> &'a str {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
+    let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+    let end = if rest.starts_with(|c: char| c.is_ascii_digit()) { 0 } else { end };
+    let (name, after) = rest.split_at(end);
+    *rest = after;
+    name
+}
+
+fn matcher(rest: &mut &str) -> Result<Matcher, String> {
+    let label = name(rest, false);
+    if label.is_empty() {
+        return Err(unexpected(rest, "in label matching, expected identifier or \"}\""));
+    }
+    *rest = rest.trim_start();
+    let operators = [("=~", false, true), ("!~", true, true), ("!=", true, false), ("=", false, false)];
+    let found = operators.iter().find(|(text, ..)| rest.starts_with(text));
+    let Some((operator, negated, is_regex)) = found else {
+        return Err(unexpected(rest, "in label matching, expected label matching operator"));
+    };
+    *rest = rest[operator.len()..].trim_start();
+    let text = string(rest)?;
+    let test = if *is_regex { Test::OneOf(alternatives(&text)?) } else { Test::Equal(text) };
+    Ok(Matcher { label: label.to_owned(), negated: *negated, test })
+}
+
+/// A quoted string with the escapes `\\ \" \' \n \t \r`; between backticks nothing is escaped.
+fn string(rest: &mut &str) -> Result<String, String> {
+    let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else {
+        return Err(unexpected(rest, "in label matching, expected string"));
+    };
+    let mut text = String::new();
+    let mut chars = rest.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        if c == quote {
+            *rest = &rest[at + 1..];
+            return Ok(text);
+        }
+        if c != '\\' || quote == '`' {
+            text.push(c);
+            continue;
+        }
+        match chars.next().map(|(_, escaped)| escaped) {
+            Some(same @ ('\\' | '"' | '\'')) => text.push(same),
+            Some('n') => text.push('\n'),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            _ => return Err("parse error: unknown escape sequence in string".into()),
+        }
+    }
+    Err("parse error: unterminated quoted string".into())
+}
+
+fn alternatives(regex: &str) -> Result<Vec<Vec<Piece>>, String> {
+    let refuse = || format!("parse error: this server knows regular expressions of text, \"|\", \".*\" and \".+\" only: found {regex:?}");
+    let mut all = vec![Vec::new()];
+    let mut text = String::new();
+    let mut chars = regex.chars();
+    let flush = |text: &mut String, all: &mut Vec<Vec<Piece>>| {
+        if let Some(pieces) = all.last_mut().filter(|_| !text.is_empty()) {
+            pieces.push(Piece::Text(std::mem::take(text)));
+        }
+    };
+    while let Some(c) = chars.next() {
+        match c {
+            '|' => {
+                flush(&mut text, &mut all);
+                all.push(Vec::new());
+            }
+            '.' => {
+                flush(&mut text, &mut all);
+                let least = match chars.next() {
+                    Some('*') => 0,
+                    Some('+') => 1,
+                    _ => return Err(refuse()),
+                };
+                all.last_mut().ok_or_else(refuse)?.push(Piece::Any { least });
+            }
+            // An escaped mark stands for itself; an escaped letter is a class.
+            '\\' => text.push(chars.next().filter(char::is_ascii_punctuation).ok_or_else(refuse)?),
+            '*' | '+' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '^' | '$' => return Err(refuse()),
+            plain => text.push(plain),
+        }
+    }
+    flush(&mut text, &mut all);
+    let wildcards = |pieces: &Vec<Piece>| pieces.iter().filter(|piece| matches!(piece, Piece::Any { .. })).count();
+    if all.iter().any(|pieces| wildcards(pieces) > MAX_WILDCARDS) {
+        return Err(refuse());
+    }
+    Ok(all)
+}
+
+fn unexpected(rest: &str, place: &str) -> String {
+    let word: String = rest.chars().take(20).collect();
+    if word.is_empty() {
+        format!("parse error: unexpected end of input {place}")
+    } else {
+        format!("parse error: unexpected {word:?} {place}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_match_as_in_prometheus() {
+        let labels = Labels::from_pairs([("__name__", "disk"), ("instance", "web-1:9100"), ("mount", "/var/log")]).unwrap();
+        for yes in [
+            "disk",
+            " disk { } ",
+            r#"{__name__="disk"}"#,
+            r#"disk{mount="/var/log",instance!="x",}"#,
+            r#"disk{instance=~"web-1:9100|db-1"}"#,
+            r#"disk{instance=~"web-.+", mount!~"/tmp|/run.*"}"#,
+            r#"disk{gone="",mount=~'.*log'}"#,
+            r#"{__name__=~"disk|memory"}"#,
+            r#"disk{mount=`/var/log`,instance=~"web-1\\:9100"}"#,
+        ] {
+            assert!(yes.parse::<Selector>().unwrap_or_else(|e| panic!("{yes}: {e}")).matches(&labels), "{yes}");
+        }
+        for no in ["memory", r#"disk{instance=~"web-1"}"#, r#"disk{gone!=""}"#, r#"disk{mount!~"/var.*"}"#, r#"disk{gone=~".+"}"#] {
+            assert!(!no.parse::<Selector>().unwrap().matches(&labels), "{no}");
+        }
+    }
+
+    #[test]
+    fn what_it_cannot_answer_it_refuses() {
+        for bad in [
+            "",
+            "{}",
+            r#"{a=""}"#,
+            r#"{a=~".*"}"#,
+            "rate(disk[5m])",
+            "1 - disk",
+            "disk > 0.9",
+            "disk[5m]",
+            "disk offset 1h",
+            r#"disk{a="b""#,
+            "disk{a=b}",
+        ] {
+            assert!(bad.parse::<Query>().unwrap_err().starts_with("parse error"), "{bad}");
+        }
+        for regex in ["a(b)", "[ab]", "a?", "a.b", "^a", r"\\d+", ".*a.*b.*c.*d.*"] {
+            assert!(format!("disk{{a=~\"{regex}\"}}").parse::<Query>().is_err(), "{regex}");
+        }
+        assert_eq!("1.5".parse(), Ok(Query::Number(1.5)));
+        assert!("inf_total".parse::<Query>().is_ok_and(|query| matches!(query, Query::Select(_))));
+    }
+}

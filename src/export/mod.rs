@@ -1,0 +1,3 @@
+//! Ways out of the program's own columns into other tools'.
+
+pub mod polars_bridge;
