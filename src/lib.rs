@@ -1,2 +1,3 @@
 //! Portent.
 pub mod core;
+pub mod notify;
