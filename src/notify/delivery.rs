@@ -37,6 +37,10 @@ const OVERTAKE: Span = Span::SECOND;
 /// after the receiver is back.
 pub const PAUSE_MAX: Span = Span::MINUTE;
 
+/// Tries to write down one outcome: with the backoff between them up to three minutes, which outlasts a busy disk and a backup's lock.
+/// More would let one row that can never be written (it is gone, say) stop its target for good.
+pub const WRITE_TRIES: u32 = 8;
+
 /// The longest sleep without asking the outbox, so that a jump of the clock or a lost wake-up delays nothing for long.
 pub const IDLE_MAX: Duration = Duration::from_secs(30);
 
@@ -183,7 +187,11 @@ impl<O: Outbox> Worker<O> {
             SendOutcome::Retry { after, error } => self.after_failure(event, now, after, &error.to_string()),
         };
         self.count(&mark, event, now);
-        if self.write_down(event, &mark, now).await { next } else { Next::Stop }
+        match self.write_down(event, &mark, now).await {
+            Some(true) => next,
+            Some(false) => Next::Pause(PAUSE_MAX),
+            None => Next::Stop,
+        }
     }
 
     fn after_failure(&mut self, event: &Pending, now: Timestamp, after: Option<Span>, error: &str) -> (Mark, Next) {
@@ -229,23 +237,22 @@ impl<O: Outbox> Worker<O> {
         self.stats.failures_in_a_row.store(u64::from(self.failures), Relaxed);
     }
 
-    /// Tells the outbox, again and again until it has it: going on without would repeat the request after every restart. False if the
-    /// shutdown came first.
-    async fn write_down(&mut self, event: &Pending, mark: &Mark, now: Timestamp) -> bool {
-        let mut failures = 0;
-        loop {
+    /// Tells the outbox, again and again, before anything else is sent: going on without would repeat the request. After
+    /// [`WRITE_TRIES`] it does go on, since other events may fare better. `None` if the shutdown came first, or else whether it is written.
+    async fn write_down(&mut self, event: &Pending, mark: &Mark, now: Timestamp) -> Option<bool> {
+        for failures in 1..=WRITE_TRIES {
             let (target, id) = (self.target.name(), event.event_id.as_str());
             let written = match mark {
-                Mark::Delivered => self.outbox.mark_delivered(target, id, now).await,
-                Mark::Failed { next_attempt_at, error } => self.outbox.mark_failed(target, id, *next_attempt_at, error).await,
-                Mark::Dead { error } => self.outbox.mark_dead(target, id, now, error).await,
+                Mark::Delivered => self.outbox.mark_delivered(id, target, now).await,
+                Mark::Failed { next_attempt_at, error } => self.outbox.mark_failed(id, target, error, *next_attempt_at).await,
+                Mark::Dead { error } => self.outbox.mark_dead(id, target, error).await,
             };
-            let Err(e) = written else { return true };
-            failures += 1;
+            let Err(e) = written else { return Some(true) };
             if !self.outbox_trouble(&e, failures).await {
-                return false;
+                return None;
             }
         }
+        Some(false)
     }
 
     /// False if the shutdown came during the pause.

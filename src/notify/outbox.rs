@@ -35,17 +35,17 @@ pub trait Outbox: Send + Sync + 'static {
     /// The earliest next attempt of any event for `target` that is neither delivered nor dead, past or future.
     fn next_due(&self, target: &str) -> impl Future<Output = Result<Option<Timestamp>, Self::Error>> + Send;
 
-    fn mark_delivered(&self, target: &str, event_id: &str, at: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn mark_delivered(&self, event_id: &str, target: &str, at: Timestamp) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Counts one failed attempt and sets the next one.
     fn mark_failed(
         &self,
-        target: &str,
         event_id: &str,
-        next_attempt_at: Timestamp,
+        target: &str,
         error: &str,
+        next_attempt_at: Timestamp,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Never tried again; kept, with the reason, for people to find.
-    fn mark_dead(&self, target: &str, event_id: &str, at: Timestamp, error: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn mark_dead(&self, event_id: &str, target: &str, error: &str) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

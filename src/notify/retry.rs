@@ -90,7 +90,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pause_lies_between_floor_and_limit(attempts: u32, asked in proptest::option::of(-10_i64..i64::MAX / 1000), jitter in 0.0..1.0) {
+        fn every_pause_lies_between_floor_and_limit(
+            attempts: u32,
+            asked in proptest::option::of(-10_i64..i64::MAX / 1000),
+            jitter in 0.0..1.0,
+        ) {
             let now = Timestamp::from_millis(1_795_341_600_000);
             let pause = next_attempt(attempts, now, asked.map(Span::from_secs), jitter) - now;
             prop_assert!(pause >= FLOOR && pause <= RETRY_AFTER_MAX.max(CAP));

@@ -211,11 +211,11 @@ impl Outbox for MemoryOutbox {
         Ok(rows.iter().filter_map(next).min())
     }
 
-    async fn mark_delivered(&self, target: &str, event_id: &str, _at: Timestamp) -> Result<(), String> {
+    async fn mark_delivered(&self, event_id: &str, target: &str, _at: Timestamp) -> Result<(), String> {
         self.change(target, event_id, |r| r.fate = Fate::Delivered)
     }
 
-    async fn mark_failed(&self, target: &str, event_id: &str, next_attempt_at: Timestamp, error: &str) -> Result<(), String> {
+    async fn mark_failed(&self, event_id: &str, target: &str, error: &str, next_attempt_at: Timestamp) -> Result<(), String> {
         self.change(target, event_id, |r| {
             r.event.attempts += 1;
             r.fate = Fate::Waiting { next: next_attempt_at };
@@ -223,7 +223,7 @@ impl Outbox for MemoryOutbox {
         })
     }
 
-    async fn mark_dead(&self, target: &str, event_id: &str, _at: Timestamp, error: &str) -> Result<(), String> {
+    async fn mark_dead(&self, event_id: &str, target: &str, error: &str) -> Result<(), String> {
         self.change(target, event_id, |r| r.fate = Fate::Dead { error: error.to_owned() })
     }
 }

@@ -170,6 +170,20 @@ async fn what_the_outbox_could_not_write_is_written_later_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn an_outbox_that_cannot_write_at_all_stops_the_sending_and_not_the_shutdown() {
+    let (folder, outbox) = (Folder::new(), Arc::new(MemoryOutbox::default()));
+    let receiver = Receiver::start(|_, _| answer(200)).await;
+    outbox.failing.store(usize::MAX, SeqCst);
+    outbox.put("ops", "a.0", now());
+    outbox.put("ops", "b.0", now());
+    let running = start(folder.settings_for("ops", &receiver), &outbox);
+    until("all tries are used", || running.stats.totals().outbox_errors == u64::from(WRITE_TRIES)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(receiver.ids(), ["a.0"], "no request may follow one whose outcome is not written down, but after a pause");
+    assert!(running.stop().await < Duration::from_secs(1));
+}
+
+#[tokio::test]
 async fn a_shutdown_in_the_middle_ends_soon_and_the_next_start_sends_the_same_id_again() {
     let (folder, outbox) = (Folder::new(), Arc::new(MemoryOutbox::default()));
     let receiver = Receiver::start(|n, _| Answer { delay: Duration::from_secs(if n == 0 { 60 } else { 0 }), ..answer(200) }).await;
