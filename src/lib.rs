@@ -1,2 +1,5 @@
 //! Portent.
+pub mod clock;
 pub mod core;
+pub mod metrics;
+pub mod telemetry;
