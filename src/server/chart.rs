@@ -17,6 +17,9 @@ const MAX_NAME_BYTES: usize = 128;
 /// Our charts have some 50 kB. A larger file is not ours and is not read into memory.
 const MAX_CHART_BYTES: u64 = 4 << 20;
 
+/// The page draws itself anew every few seconds; a chart changes with its prediction, some minutes apart.
+const CACHING: &str = "private, max-age=60";
+
 /// Only names that we would give: no separators, no leading dot, so no way out of the folder whatever the system makes of a path.
 fn is_chart_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES
@@ -33,7 +36,7 @@ pub async fn chart(State(app): State<Arc<App>>, UrlPath(name): UrlPath<String>) 
         return Err(absent());
     }
     let bytes = read(&folder.join(&name)).await.ok_or_else(absent)?;
-    Ok(([(header::CONTENT_TYPE, "image/png")], bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, CACHING)], bytes).into_response())
 }
 
 /// A regular file of sensible size; links are not followed.

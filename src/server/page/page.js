@@ -30,7 +30,7 @@ async function ask(path) {
 function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return value.toExponential(3);
+  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return Number(value.toPrecision(4)).toExponential();
   return new Intl.NumberFormat("en", { maximumSignificantDigits: 4 }).format(value);
 }
 
@@ -46,8 +46,9 @@ function span(ms) {
   const minutes = Math.max(0, Math.round(ms / 60000));
   if (minutes < 1) return `${Math.max(0, Math.round(ms / 1000))} s`;
   if (minutes < 60) return `${minutes} min`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+  const parts = (large, largeUnit, small, smallUnit) => `${large} ${largeUnit}${small ? ` ${small} ${smallUnit}` : ""}`;
+  if (minutes < 48 * 60) return parts(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  return parts(Math.floor(minutes / 1440), "d", Math.floor((minutes % 1440) / 60), "h");
 }
 
 function labels(set) {
@@ -172,14 +173,14 @@ function drawPast(answer) {
   const past = answer.data.filter((p) => p.state !== "open");
   byId("past-section").hidden = !past.length;
   const lead = (p) => (p.truth && p.truth.verdict === "came_true" ? span(p.truth.lead_time_s * 1000) : "–");
-  table("past", [["Prediction"], ["Series"], ["Raised"], ["Ended"], ["Truth"], ["Lead time", "number"]],
+  table("past", [["Prediction"], ["Series"], ["Raised", "time"], ["Ended", "time"], ["Truth"], ["Lead time", "number"]],
     past.map((p) => [p.title, el("code", {}, labels(p.labels)), utc(p.raised_at), utc(p.ended_at), verdict(p), lead(p)]));
 }
 
 function drawAnomalies(answer) {
   const open = answer.data.filter((a) => !a.ended_at);
   byId("anomalies-section").hidden = !open.length;
-  table("anomalies", [["Watch"], ["Series"], ["Since"], ["Value", "number"], ["Normal", "number"], ["Score", "number"]],
+  table("anomalies", [["Watch"], ["Series"], ["Since", "time"], ["Value", "number"], ["Normal", "number"], ["Score", "number"]],
     open.map((a) => [a.watch, el("code", {}, labels(a.labels)), utc(a.started_at), number(a.value),
       `${number(a.lower)} to ${number(a.upper)}`, number(a.score)]));
 }

@@ -134,6 +134,7 @@ async fn charts_are_served_and_nothing_else_from_the_disk() {
     let server = start(Double::default(), Settings { chart_dir: Some(charts), ..Settings::default() }).await;
     let chart = server.http.get(server.url("/charts/p1.png")).send().await.unwrap();
     assert_eq!((chart.status().as_u16(), &chart.headers()["content-type"]), (200, &"image/png".parse().unwrap()));
+    assert_eq!(chart.headers()["cache-control"], "private, max-age=60");
     assert_eq!(&*chart.bytes().await.unwrap(), b"\x89PNG chart");
     for path in [
         "../secret.png",
