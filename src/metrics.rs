@@ -1,0 +1,315 @@
+//! Our own metrics: what Portent does and what it costs, for the Prometheus that it watches.
+//!
+//! Fixed cardinality: every label is a closed enum (see [`label`]; the watch's name is deliberately none), and every family holds all its
+//! series from the start, so that `rate()` sees the first event and an absent metric means an absent Portent. Names and units follow
+//! <https://prometheus.io/docs/practices/naming/>; what the process costs keeps the names all clients use ([`process`]).
+
+pub mod label;
+pub mod process;
+pub mod text;
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use crate::core::time::Timestamp;
+use crate::core::watch::Impact;
+use label::{ClosedLabel, Level, MissingReason, ReloadResult, RequestOutcome, StatusClass, Verdict, WebhookOutcome};
+use text::Exposition;
+
+/// A gauge of seconds or another measured number.
+pub type FloatGauge = Gauge<f64, AtomicU64>;
+/// A counter that grows by fractions.
+pub type FloatCounter = Counter<f64, AtomicU64>;
+
+/// From a millisecond (a tick over few series) to beyond the default tick of 30 s (it cannot keep up).
+const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// All of them. Shared as it is; every method and field takes `&self`.
+///
+/// Labelled families are used as `metrics.source_requests.get_or_create(&RequestOutcome::Ok).inc()`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+
+    pub ticks: Counter,
+    pub tick_duration_s: Histogram,
+    /// How long after its due time the last tick began.
+    pub tick_lag_s: FloatGauge,
+    /// Points of time (grid columns of a watch) that were evaluated.
+    pub columns: Counter,
+    /// Points of time given up because they lay too far back after an outage.
+    pub columns_skipped: Counter,
+    /// Points of time evaluated later than one tick after their time.
+    pub columns_late: Counter,
+
+    pub source_requests: Family<RequestOutcome, Counter>,
+    pub source_request_duration_s: Histogram,
+    pub source_received_bytes: Counter,
+    pub samples_decoded: Counter,
+    pub samples_missing: Family<MissingReason, Counter>,
+
+    pub watches: Gauge,
+    pub series_watched: Gauge,
+    pub forecasts: Counter,
+    interval_hits: Family<Level, Counter>,
+    interval_expected_hits: Family<Level, FloatCounter>,
+    pub anomalies: Counter,
+    pub anomalies_open: Gauge,
+
+    predictions_open: Family<Impact, Gauge>,
+    pub predictions_raised: Counter,
+    pub predictions_resolved: Counter,
+    pub predictions_expired: Counter,
+    pub predictions_scored: Family<Verdict, Counter>,
+
+    pub webhook_attempts: Family<WebhookOutcome, Counter>,
+    pub outbox_pending: Gauge,
+
+    pub checkpoint_duration_s: Histogram,
+    pub checkpoint_bytes: Counter,
+    pub checkpoint_failures: Counter,
+    /// Unix seconds.
+    pub checkpoint_last_success_s: FloatGauge,
+    pub store_rebuilds: Counter,
+
+    reloads: Family<ReloadResult, Counter>,
+    reload_last_successful: Gauge,
+    reload_last_success_s: FloatGauge,
+
+    pub http_requests: Family<StatusClass, Counter>,
+    pub http_connections: Gauge,
+}
+
+/// Registers a metric and keeps a handle on it.
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn add_unit<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, unit: Unit, metric: M) -> M {
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
+/// Registers a family with all its series there from the start.
+fn add_family<L, M>(registry: &mut Registry, name: &str, help: &str) -> Family<L, M>
+where
+    L: ClosedLabel + EncodeLabelSet + Eq + std::hash::Hash + Send + Sync + std::fmt::Debug,
+    M: prometheus_client::metrics::TypedMetric + Default + Clone + Send + Sync + std::fmt::Debug + 'static,
+    Family<L, M>: Metric,
+{
+    let family = Family::<L, M>::default();
+    for label in L::ALL {
+        drop(family.get_or_create(label));
+    }
+    add(registry, name, help, family)
+}
+
+impl Metrics {
+    /// All at zero; the process' start time is now.
+    #[allow(clippy::too_many_lines)] // A list, one line a metric.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::ProcessCollector::new()));
+        let r = registry.sub_registry_with_prefix("portent");
+        r.register("build", "Version of this build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        let histogram = || Histogram::new(DURATION_BUCKETS_S);
+        Self {
+            ticks: add(r, "ticks", "Ticks that ran", Counter::default()),
+            tick_duration_s: add_unit(r, "tick_duration", "How long ticks took, sources included", Unit::Seconds, histogram()),
+            tick_lag_s: add_unit(r, "tick_lag", "How long after its due time the last tick began", Unit::Seconds, FloatGauge::default()),
+            columns: add(r, "columns", "Points of time of a watch that were evaluated", Counter::default()),
+            columns_skipped: add(r, "columns_skipped", "Points of time given up as too far back after an outage", Counter::default()),
+            columns_late: add(r, "columns_late", "Points of time evaluated more than one tick late", Counter::default()),
+
+            source_requests: add_family(r, "source_requests", "Requests to sources"),
+            source_request_duration_s: add_unit(
+                r,
+                "source_request_duration",
+                "How long requests to sources took, body included",
+                Unit::Seconds,
+                histogram(),
+            ),
+            source_received_bytes: add_unit(r, "source_received", "Bytes of answers read from sources", Unit::Bytes, Counter::default()),
+            samples_decoded: add(r, "samples_decoded", "Samples decoded from answers", Counter::default()),
+            samples_missing: add_family(r, "samples_missing", "Values that were not there or not used"),
+
+            watches: add(r, "watches", "Watches configured", Gauge::default()),
+            series_watched: add(r, "series_watched", "Series watched", Gauge::default()),
+            forecasts: add(r, "forecasts", "Forecasts computed", Counter::default()),
+            interval_hits: add_family(r, "interval_hits", "Values that later lay inside their forecast interval of that level"),
+            interval_expected_hits: add_family(
+                r,
+                "interval_expected_hits",
+                "Values that should have lain inside by the level stated; hits over this is 1 when intervals are honest",
+            ),
+            anomalies: add(r, "anomalies", "Anomalies that began", Counter::default()),
+            anomalies_open: add(r, "anomalies_open", "Series that are not normal now", Gauge::default()),
+
+            predictions_open: add_family(r, "predictions_open", "Predictions open now"),
+            predictions_raised: add(r, "predictions_raised", "Predictions raised", Counter::default()),
+            predictions_resolved: add(r, "predictions_resolved", "Predictions resolved", Counter::default()),
+            predictions_expired: add(r, "predictions_expired", "Predictions whose horizon passed without a breach", Counter::default()),
+            predictions_scored: add_family(r, "predictions_scored", "Predictions whose truth became known"),
+
+            webhook_attempts: add_family(r, "webhook_attempts", "Tries to deliver a webhook"),
+            outbox_pending: add(r, "outbox_pending", "Webhooks waiting to be delivered", Gauge::default()),
+
+            checkpoint_duration_s: add_unit(r, "checkpoint_duration", "How long checkpoints took", Unit::Seconds, histogram()),
+            checkpoint_bytes: add_unit(r, "checkpoint_written", "Bytes written by checkpoints", Unit::Bytes, Counter::default()),
+            checkpoint_failures: add(r, "checkpoint_failures", "Checkpoints that failed", Counter::default()),
+            checkpoint_last_success_s: add_unit(
+                r,
+                "checkpoint_last_success_timestamp",
+                "When the last checkpoint ended well, since the Unix epoch; 0 before the first",
+                Unit::Seconds,
+                FloatGauge::default(),
+            ),
+            store_rebuilds: add(r, "store_rebuilds", "Times derived state was set aside as damaged and rebuilt", Counter::default()),
+
+            reloads: add_family(r, "config_reloads", "Times the configuration was read again"),
+            reload_last_successful: {
+                let gauge = Gauge::default();
+                gauge.set(1);
+                add(r, "config_last_reload_successful", "Whether the last reading of the configuration succeeded", gauge)
+            },
+            reload_last_success_s: add_unit(
+                r,
+                "config_last_reload_success_timestamp",
+                "When the configuration was last read well, since the Unix epoch; 0 before the first",
+                Unit::Seconds,
+                FloatGauge::default(),
+            ),
+
+            http_requests: add_family(r, "http_requests", "Requests answered by the own HTTP server"),
+            http_connections: add(r, "http_connections", "Connections open to the own HTTP server", Gauge::default()),
+            registry,
+        }
+    }
+
+    /// A value that an interval was stated for has come: `level` in (0, 1) is what was promised, `inside` what happened.
+    pub fn record_interval(&self, level: f64, inside: bool) {
+        let label = Level::nearest(level);
+        self.interval_hits.get_or_create(&label).inc_by(u64::from(inside));
+        // The exact level, not the label's: the ratio stays honest for levels that have no label of their own.
+        self.interval_expected_hits.get_or_create(&label).inc_by(if level.is_finite() { level.clamp(0.0, 1.0) } else { 0.0 });
+    }
+
+    /// Sets how many predictions of each impact are open. Impacts that are not named have none.
+    pub fn set_open_predictions(&self, open: impl IntoIterator<Item = Impact>) {
+        let mut counts = Impact::ALL.iter().map(|impact| (*impact, 0_i64)).collect::<Vec<_>>();
+        for impact in open {
+            if let Some((_, count)) = counts.iter_mut().find(|(known, _)| *known == impact) {
+                *count += 1;
+            }
+        }
+        for (impact, count) in counts {
+            self.predictions_open.get_or_create(&impact).set(count);
+        }
+    }
+
+    /// The configuration was read again, or could not be.
+    pub fn record_reload(&self, result: ReloadResult, at: Timestamp) {
+        self.reloads.get_or_create(&result).inc();
+        let success = result == ReloadResult::Success;
+        self.reload_last_successful.set(i64::from(success));
+        if success {
+            self.reload_last_success_s.set(at.as_secs_f64());
+        }
+    }
+
+    /// All metrics in the format asked for.
+    pub fn encode(&self, exposition: Exposition) -> String {
+        let mut out = String::new();
+        prometheus_client::encoding::text::encode(&mut out, &self.registry).expect("a String takes any text");
+        match exposition {
+            Exposition::OpenMetrics => out,
+            Exposition::Text => text::to_classic(&out),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    fn series(text: &str) -> usize {
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    }
+
+    fn used() -> Metrics {
+        let m = Metrics::new();
+        m.ticks.inc();
+        m.tick_duration_s.observe(0.3);
+        m.tick_lag_s.set(0.01);
+        for outcome in RequestOutcome::ALL {
+            m.source_requests.get_or_create(outcome).inc();
+        }
+        for level in [0.5, 0.73, 0.8, 0.95, 0.999] {
+            m.record_interval(level, true);
+        }
+        m.set_open_predictions([Impact::High, Impact::High, Impact::Low]);
+        m.record_reload(ReloadResult::Failure, Timestamp::from_millis(5_000));
+        m
+    }
+
+    #[test]
+    fn use_adds_no_series() {
+        let (fresh, used) = (Metrics::new().encode(Exposition::OpenMetrics), used().encode(Exposition::OpenMetrics));
+        assert_eq!(series(&fresh), series(&used));
+        assert!(series(&fresh) < 150, "{} series", series(&fresh));
+        for family in
+            ["portent_source_requests_total{outcome=\"bad_answer\"} 0", "portent_predictions_scored_total{verdict=\"came_true\"} 0"]
+        {
+            assert!(fresh.contains(family), "{family} is absent before the first event");
+        }
+    }
+
+    #[test]
+    fn values_stand_where_they_belong() {
+        let text = used().encode(Exposition::Text);
+        for line in [
+            "portent_ticks_total 1",
+            "portent_tick_duration_seconds_bucket{le=\"0.5\"} 1",
+            "portent_predictions_open{impact=\"high\"} 2",
+            "portent_predictions_open{impact=\"critical\"} 0",
+            "portent_config_last_reload_successful 0",
+            "portent_config_reloads_total{result=\"failure\"} 1",
+            "portent_interval_hits_total{level=\"0.8\"} 2",
+            "portent_interval_expected_hits_total{level=\"0.8\"} 1.53",
+            concat!("portent_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn promtool_finds_nothing_to_complain_about() {
+        let mut promtool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("promtool is needed for this test: apt-get install prometheus");
+        promtool.stdin.take().unwrap().write_all(used().encode(Exposition::Text).as_bytes()).unwrap();
+        let out = promtool.wait_with_output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success() && said.trim().is_empty(), "{said}");
+    }
+}

@@ -1,0 +1,66 @@
+//! `/api/v1`: what the daemon knows, as JSON.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+
+use super::App;
+use super::answer::{self, Refusal};
+use super::params::Params;
+use super::view::{AnomalyFilter, PredictionFilter, SeriesFilter, ViewError};
+
+impl From<ViewError> for Refusal {
+    fn from(error: ViewError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
+/// `GET /api/v1/status`
+pub async fn status(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+    Params::read(uri.query(), &[])?;
+    Ok(answer::data(app.view.status()))
+}
+
+/// `GET /api/v1/predictions?state=&watch=&since=&limit=`
+pub async fn predictions(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["state", "watch", "since", "limit"])?;
+    let limit = params.limit()?;
+    let filter = PredictionFilter { state: params.state()?, watch: params.text("watch"), since: params.parsed("since")?, limit: limit + 1 };
+    Ok(answer::page(app.view.predictions(filter).await?, limit))
+}
+
+/// `GET /api/v1/anomalies?watch=&since=&limit=`
+pub async fn anomalies(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["watch", "since", "limit"])?;
+    let limit = params.limit()?;
+    let filter = AnomalyFilter { watch: params.text("watch"), since: params.parsed("since")?, limit: limit + 1 };
+    Ok(answer::page(app.view.anomalies(filter).await?, limit))
+}
+
+/// `GET /api/v1/series?watch=&limit=&offset=`
+pub async fn series(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["watch", "limit", "offset"])?;
+    let limit = params.limit()?;
+    let filter = SeriesFilter { watch: params.text("watch"), offset: params.parsed("offset")?.unwrap_or(0), limit: limit + 1 };
+    Ok(answer::page(app.view.series(filter).await?, limit))
+}
+
+/// `GET /api/v1/openapi.json`
+pub async fn openapi() -> Response {
+    ([(axum::http::header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+/// Written by hand and held against the routes by a test: a dozen routes do not justify a generator.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Whatever is not there.
+pub async fn not_found(uri: Uri) -> Refusal {
+    Refusal::NotFound(uri.path().to_owned())
+}
+
+/// Whatever is there for other methods; the router adds `Allow`.
+pub async fn method_not_allowed(uri: Uri) -> Refusal {
+    Refusal::MethodNotAllowed(uri.path().to_owned())
+}

@@ -1,0 +1,166 @@
+//! The daemon's HTTP server: health, metrics, a small API, and one page for people.
+//!
+//! It decides nothing and knows nothing: it asks a [`View`] and writes down the answer. HTTP/1.1 only and no TLS, because the default address
+//! is loopback and whoever wants more has a proxy that does both better. Every request passes one [`guard`], every connection the limits of
+//! [`connection`].
+
+mod answer;
+mod api;
+mod chart;
+mod connection;
+mod guard;
+mod health;
+mod page;
+mod params;
+pub mod report;
+mod view;
+
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore, oneshot};
+
+pub use connection::{MAX_CONNECTIONS, Patience};
+pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
+pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use view::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+
+use crate::metrics::Metrics;
+
+/// After the shutdown signal requests in flight have this long; the process as a whole has ten seconds, and state has to be written too.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// What the server needs to know besides the view.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where `/charts/{file}` looks; `None` answers 404.
+    pub chart_dir: Option<PathBuf>,
+    /// Names, besides loopback's own, under which a server on loopback answers: what a proxy in front passes on as `Host`.
+    pub allowed_hosts: Vec<String>,
+    pub patience: Patience,
+    pub request_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { chart_dir: None, allowed_hosts: Vec::new(), patience: Patience::default(), request_timeout: REQUEST_TIMEOUT }
+    }
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("listen on {address}: {why}; is another Portent running, or should `listen` name another port?")]
+    Bind { address: SocketAddr, why: io::Error },
+    #[error("serve HTTP: {0}")]
+    Serve(io::Error),
+}
+
+/// What all handlers share.
+struct App {
+    view: Arc<dyn View>,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+    on_loopback: bool,
+    slots: Semaphore,
+    reloading: Arc<Mutex<()>>,
+}
+
+/// A server that has its address and answers nothing yet: clients wait until [`Server::serve`].
+#[derive(Debug)]
+pub struct Server {
+    tcp: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Takes the address, so that a port in use is an error at the start and not a line in the log. Port 0 takes any free one.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServerError> {
+        let bound = async {
+            let tcp = TcpListener::bind(address).await?;
+            let address = tcp.local_addr()?;
+            Ok(Self { tcp, address })
+        };
+        bound.await.map_err(|why| ServerError::Bind { address, why })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` ends, then takes no more connections, and ends when all requests are answered or [`SHUTDOWN_GRACE`] has
+    /// passed.
+    ///
+    /// # Errors
+    /// When the listening socket fails.
+    pub async fn serve(
+        self,
+        view: Arc<dyn View>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
+        let listener = connection::BoundedListener::new(self.tcp, settings.patience, metrics.clone());
+        let app = App {
+            view,
+            metrics,
+            settings,
+            on_loopback: self.address.ip().is_loopback(),
+            slots: Semaphore::new(MAX_REQUESTS),
+            reloading: Arc::default(),
+        };
+        let (stopping, stopped) = oneshot::channel();
+        let signal = async move {
+            shutdown.await;
+            // The other end is gone only when the server is.
+            let _ = stopping.send(());
+        };
+        let grace = async {
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(SHUTDOWN_GRACE).await;
+        };
+        tokio::select! {
+            served = axum::serve(listener, router(Arc::new(app))).with_graceful_shutdown(signal).into_future() => served.map_err(ServerError::Serve),
+            () = grace => {
+                tracing::warn!(grace_s = SHUTDOWN_GRACE.as_secs(), "gave up on HTTP requests still in flight");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(page::index))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
+        .route("/charts/{file}", get(chart::chart))
+        .route("/metrics", get(health::metrics))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/-/reload", post(health::reload))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/predictions", get(api::predictions))
+        .route("/api/v1/anomalies", get(api::anomalies))
+        .route("/api/v1/series", get(api::series))
+        .route("/api/v1/openapi.json", get(api::openapi))
+        .fallback(api::not_found)
+        .method_not_allowed_fallback(api::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! A view whose answers a test sets. Filters are honoured as the port demands.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+
+use crate::core::labels::Labels;
+use crate::core::playbook::Suggestion;
+use crate::core::prediction::{Anomaly, Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::{Impact, Side};
+use crate::server::report::{
+    Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState, finite,
+};
+use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+
+pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
+
+#[derive(Default)]
+pub struct Double {
+    pub unhealthy: AtomicBool,
+    pub reasons: Mutex<Vec<String>>,
+    pub predictions: Vec<Prediction>,
+    pub series: Vec<SeriesReport>,
+    pub anomalies: Vec<Anomaly>,
+    /// Questions about predictions wait for `release`.
+    pub hang: AtomicBool,
+    pub release: Notify,
+    pub hanging: AtomicUsize,
+    /// Questions about series fail; about anomalies panic.
+    pub broken: AtomicBool,
+    pub reload_error: Mutex<Option<String>>,
+    pub reloads_begun: AtomicUsize,
+    pub reloads_ended: AtomicUsize,
+}
+
+impl View for Double {
+    fn healthy(&self) -> bool {
+        !self.unhealthy.load(Ordering::Relaxed)
+    }
+
+    fn ready(&self) -> Readiness {
+        Readiness::unless(self.reasons.lock().unwrap().clone())
+    }
+
+    fn status(&self) -> StatusReport {
+        let open = self.predictions.iter().filter(|p| p.state == State::Open).count();
+        StatusReport {
+            version: "0.1.0".into(),
+            started_at: NOW - Span::HOUR,
+            now: NOW,
+            uptime_s: 3600.0,
+            mode: "observe".into(),
+            readiness: self.ready(),
+            sources: vec![SourceReport {
+                name: "prod".into(),
+                url: "http://127.0.0.1:9090".into(),
+                up: true,
+                last_success: Some(NOW - Span::from_secs(12)),
+                last_error: None,
+                lag_s: Some(12.0),
+            }],
+            watches: ["disk-filling", "memory"]
+                .map(|name| WatchReport {
+                    name: name.into(),
+                    source: "prod".into(),
+                    series: 250,
+                    last_sample: Some(NOW - Span::MINUTE),
+                    last_error: (name == "memory").then(|| "answer cut off after 3 MB".into()),
+                    state: if name == "memory" { WatchState::Failing } else { WatchState::Watching },
+                })
+                .into(),
+            counts: Counts { series: 500, predictions_open: open, anomalies_open: self.anomalies.len(), webhooks_pending: 0, ticks: 120 },
+            storage: StorageReport { store_bytes: Some(2 << 20), ledger_bytes: Some(40_960), last_checkpoint: Some(NOW - Span::MINUTE) },
+            resident_memory_bytes: crate::metrics::process::resident_memory_bytes(),
+        }
+    }
+
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>> {
+        async move {
+            if self.hang.load(Ordering::Relaxed) {
+                let released = self.release.notified();
+                self.hanging.fetch_add(1, Ordering::Relaxed);
+                released.await;
+            }
+            let wanted = |p: &&Prediction| {
+                filter.state.is_none_or(|state| p.state == state)
+                    && filter.watch.as_ref().is_none_or(|watch| p.watch == *watch)
+                    && filter.since.is_none_or(|since| p.updated_at >= since)
+            };
+            Ok(self.predictions.iter().filter(wanted).take(filter.limit).cloned().collect())
+        }
+        .boxed()
+    }
+
+    fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>> {
+        async move {
+            if self.broken.load(Ordering::Relaxed) {
+                return Err(ViewError("read ledger: disk I/O error".into()));
+            }
+            let wanted = |s: &&SeriesReport| filter.watch.as_ref().is_none_or(|watch| s.watch == *watch);
+            Ok(self.series.iter().filter(wanted).skip(filter.offset).take(filter.limit).cloned().collect())
+        }
+        .boxed()
+    }
+
+    fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>> {
+        async move {
+            assert!(!self.broken.load(Ordering::Relaxed), "a panic on demand, with a secret");
+            Ok(self.anomalies.iter().take(filter.limit).cloned().collect())
+        }
+        .boxed()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            self.reloads_begun.fetch_add(1, Ordering::SeqCst);
+            if self.hang.load(Ordering::Relaxed) {
+                self.release.notified().await;
+            }
+            self.reloads_ended.fetch_add(1, Ordering::SeqCst);
+            self.reload_error.lock().unwrap().clone().map_or(Ok(()), Err)
+        }
+        .boxed()
+    }
+}
+
+pub fn labels(n: usize) -> Labels {
+    Labels::from_pairs([
+        ("__name__", "node_filesystem_avail_bytes".to_owned()),
+        ("instance", format!("host-{n}:9100")),
+        ("mountpoint", "/var/lib/<b>\"postgres\"</b>".into()),
+    ])
+    .unwrap()
+}
+
+pub fn prediction(n: usize, state: State) -> Prediction {
+    let minutes = |m: i64| NOW + Span::MINUTE.times(m);
+    let ended = state != State::Open;
+    let raised_at = minutes(-90 - i64::try_from(n).unwrap());
+    let impact = [Impact::Critical, Impact::High, Impact::Medium, Impact::Low][n % 4];
+    Prediction {
+        id: PredictionId::new("disk-filling", labels(n).id(), Cause::Breach, raised_at),
+        watch: "disk-filling".into(),
+        code: "disk-filling".into(),
+        title: format!("Disk of host-{n} fills up"),
+        labels: labels(n),
+        service: format!("host-{n}"),
+        cause: Cause::Breach,
+        state,
+        raised_at,
+        updated_at: minutes(-1),
+        ended_at: ended.then(|| minutes(-5)),
+        ended_because: ended.then(|| "the threshold was reached".into()),
+        revision: 2,
+        current_value: 0.874,
+        rate_of_change: 0.000_087,
+        side: Side::Above,
+        threshold: 0.9,
+        likelihood: [0.97, 0.92, 0.88, 0.81, 0.8][n % 5],
+        confidence: 0.8,
+        impact,
+        eta: Eta { p10: Some(minutes(240)), p50: Some(minutes(300)), p90: if n % 3 == 2 { None } else { Some(minutes(395)) } },
+        predicted_threshold_time: Some(minutes(300)),
+        horizon: Span::DAY,
+        evidence: vec![
+            Evidence { kind: "trend".into(), text: "grows by 0.52 % an hour, for 31 h without a break".into(), value: 0.0052 },
+            Evidence { kind: "past_errors".into(), text: "forecasts 5 h ahead were off by 0.4 % in the median".into(), value: 0.004 },
+        ],
+        suggested_playbooks: vec![Suggestion {
+            name: "free-space".into(),
+            about: "makes room on a filling disk".into(),
+            would_run: vec!["rotate logs (command)".into(), "tell the owner (notify)".into()],
+        }],
+        incident: None,
+        chart_url: None,
+        truth: match state {
+            State::Open => None,
+            State::Resolved => Some(Truth::CameTrue { at: minutes(-5), lead_time_s: 5_100.0 }),
+            State::Expired => Some(Truth::DidNot),
+        },
+    }
+}
+
+pub fn series(n: usize) -> SeriesReport {
+    let learning = n % 2 == 1;
+    SeriesReport {
+        watch: if n < 250 { "disk-filling" } else { "memory" }.into(),
+        labels: labels(n),
+        id: labels(n).id().to_string(),
+        value: Some(0.5),
+        at: Some(NOW),
+        expected: if learning { finite(f64::NAN) } else { Some(0.48) },
+        lower: (!learning).then_some(0.4),
+        upper: (!learning).then_some(0.6),
+        score: (!learning).then_some(0.3),
+        sigma: Some(0.02),
+        mean: Some(0.47),
+        rate_of_change: Some(-0.001),
+        likelihood: (!learning).then_some(0.01),
+        eta: Eta::default(),
+        threshold: Some(0.9),
+        side: Some(Side::Above),
+        history_s: 86_400.0,
+        state: if learning { SeriesState::Learning } else { SeriesState::Normal },
+    }
+}
+
+pub fn anomaly() -> Anomaly {
+    Anomaly {
+        watch: "memory".into(),
+        labels: labels(7),
+        started_at: NOW - Span::MINUTE.times(12),
+        ended_at: None,
+        score: 1.8,
+        sigmas: 3.6,
+        value: 0.71,
+        expected: 0.52,
+        lower: 0.41,
+        upper: 0.63,
+    }
+}
+
+/// Something of everything.
+pub fn busy() -> Double {
+    let states = [State::Open, State::Open, State::Open, State::Open, State::Resolved, State::Expired];
+    Double {
+        predictions: states.into_iter().enumerate().map(|(n, state)| prediction(n, state)).collect(),
+        series: (0..500).map(series).collect(),
+        anomalies: vec![anomaly()],
+        ..Double::default()
+    }
+}

@@ -1,0 +1,212 @@
+//! What each endpoint answers.
+
+use std::sync::atomic::Ordering;
+
+use super::double::{Double, NOW, busy, prediction};
+use super::*;
+use crate::core::prediction::{Prediction, State};
+use crate::core::time::Span;
+use crate::server::report::{Envelope, Outcome, Readiness, SeriesReport, StatusReport};
+
+#[tokio::test]
+async fn data_comes_back_as_the_types_it_was_made_from() {
+    let server = start(busy(), Settings::default()).await;
+    let (status, headers, body) = server.get("/api/v1/predictions").await;
+    assert_eq!((status, &headers["content-type"]), (200, &"application/json".parse().unwrap()));
+    let all: Envelope<Vec<Prediction>> = serde_json::from_str(&body).unwrap();
+    assert_eq!((all.status, all.more, all.data.unwrap()), (Outcome::Success, false, server.view.predictions.clone()));
+    let (_, _, body) = server.get("/api/v1/status").await;
+    let report: Envelope<StatusReport> = serde_json::from_str(&body).unwrap();
+    assert_eq!((report.data.as_ref().unwrap().now, report.data.unwrap().counts.predictions_open), (NOW, 4));
+    let (_, _, body) = server.get("/api/v1/series?limit=2").await;
+    let page: Envelope<Vec<SeriesReport>> = serde_json::from_str(&body).unwrap();
+    assert_eq!((page.more, page.data.unwrap()), (true, server.view.series[..2].to_vec()));
+    assert!(body.contains("\"expected\":null"), "a missing number is not null: {body}");
+    let (_, answer) = server.json("/api/v1/anomalies?watch=memory").await;
+    assert_eq!(answer["data"][0]["sigmas"], 3.6);
+}
+
+#[tokio::test]
+async fn filters_and_pages_arrive_at_the_view() {
+    let server = start(busy(), Settings::default()).await;
+    let count = async |path: &str| server.json(path).await.1["data"].as_array().unwrap().len();
+    assert_eq!(count("/api/v1/predictions?state=open").await, 4);
+    assert_eq!(count("/api/v1/predictions?state=resolved&watch=disk-filling").await, 1);
+    assert_eq!(count("/api/v1/predictions?watch=other").await, 0);
+    let since = (NOW + Span::MINUTE).as_millis();
+    assert_eq!(count(&format!("/api/v1/predictions?since={since}")).await, 0);
+    assert_eq!(count("/api/v1/predictions?state=&watch=&since=&limit=").await, 6);
+    let (mut offset, mut seen) = (0, Vec::new());
+    loop {
+        let (_, page) = server.json(&format!("/api/v1/series?watch=disk-filling&limit=60&offset={offset}")).await;
+        let items = page["data"].as_array().unwrap();
+        offset += items.len();
+        seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        if page["more"] != true {
+            break;
+        }
+    }
+    let expected: Vec<_> = server.view.series[..250].iter().map(|s| s.id.clone()).collect();
+    assert_eq!(seen, expected, "pages do not fit together");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_the_same_envelope() {
+    let server = start(busy(), Settings::default()).await;
+    server.view.broken.store(true, Ordering::Relaxed);
+    for (path, status, word, text) in [
+        ("/api/v1/predictions?stat=open", 400, "bad_data", "known are state, watch, since, limit"),
+        ("/api/v1/series?limit=5000", 400, "bad_data", "1 to 1000"),
+        ("/api/v1/series?offset=-1", 400, "bad_data", "offset"),
+        ("/api/v1/status?x=1", 400, "bad_data", "none are taken here"),
+        ("/api/v2/status", 404, "not_found", "/api/v2/status"),
+        ("/charts/p1.png", 404, "not_found", "/charts/p1.png"),
+        ("/-/reload", 405, "method_not_allowed", "/-/reload"),
+        ("/api/v1/series", 500, "failed", "disk I/O error"),
+        ("/api/v1/anomalies", 500, "failed", "see the log"),
+    ] {
+        let (got, body) = server.json(path).await;
+        assert_eq!((got, &body["status"], &body["errorType"]), (status, &"error".into(), &word.into()), "{path}");
+        let said = body["error"].as_str().unwrap();
+        assert!(said.contains(text) && !said.contains("secret"), "{path}: {said}");
+    }
+    let (status, headers, _) = answer(server.http.post(server.url("/api/v1/status"))).await;
+    assert_eq!(status, 405);
+    assert!(headers["allow"].to_str().unwrap().contains("GET"));
+    let (status, _) = server.json("/api/v1/status").await;
+    assert_eq!(status, 200, "a panic in one request took the server down");
+}
+
+#[tokio::test]
+async fn readiness_and_health_speak_in_status_codes() {
+    let server = start(Double::default(), Settings::default()).await;
+    assert_eq!(server.get("/-/healthy").await.0, 200);
+    assert_eq!(server.json("/-/ready").await, (200, serde_json::json!({"ready": true, "reasons": []})));
+    *server.view.reasons.lock().unwrap() = vec!["source prod is down".into(), "watch memory learns".into()];
+    server.view.unhealthy.store(true, Ordering::Relaxed);
+    let (status, _, body) = server.get("/-/ready").await;
+    let readiness: Readiness = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, readiness.ready, readiness.reasons.len()), (503, false, 2));
+    assert_eq!(server.get("/-/healthy").await.0, 503);
+}
+
+#[tokio::test]
+async fn a_reload_succeeds_fails_with_its_reason_and_runs_once_at_a_time() {
+    let server = start(Double::default(), Settings::default()).await;
+    let reload = || answer(server.http.post(server.url("/-/reload")));
+    assert_eq!(reload().await.0, 200);
+    *server.view.reload_error.lock().unwrap() = Some("watches[3]: unknown key \"stp\"".into());
+    let (status, _, body) = reload().await;
+    assert!(status == 500 && body.contains("unknown key") && body.contains("the old one stays"), "{status} {body}");
+    server.view.hang.store(true, Ordering::Relaxed);
+    let first = tokio::spawn(server.http.post(server.url("/-/reload")).send());
+    until("the reload begins", || server.view.reloads_begun.load(Ordering::SeqCst) == 3).await;
+    assert_eq!(reload().await.0, 409);
+    server.view.release.notify_one();
+    assert_eq!(first.await.unwrap().unwrap().status(), 500);
+}
+
+#[tokio::test]
+async fn a_reload_ends_though_its_client_has_gone() {
+    let server = start(Double::default(), Settings::default()).await;
+    server.view.hang.store(true, Ordering::Relaxed);
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.write_all(b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    until("the reload begins", || server.view.reloads_begun.load(Ordering::SeqCst) == 1).await;
+    drop(client);
+    until("the server notices", || server.metrics.http_connections.get() == 0).await;
+    server.view.release.notify_one();
+    until("the reload ends", || server.view.reloads_ended.load(Ordering::SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn charts_are_served_and_nothing_else_from_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let charts = folder.path().join("charts");
+    std::fs::create_dir(&charts).unwrap();
+    std::fs::write(charts.join("p1.png"), b"\x89PNG chart").unwrap();
+    std::fs::write(charts.join("huge.png"), vec![0; (4 << 20) + 1]).unwrap();
+    std::fs::write(folder.path().join("secret.png"), "secret").unwrap();
+    std::fs::write(charts.join(".hidden.png"), "secret").unwrap();
+    std::fs::write(charts.join("ledger.sqlite"), "secret").unwrap();
+    std::os::unix::fs::symlink(folder.path().join("secret.png"), charts.join("link.png")).unwrap();
+    std::fs::create_dir(charts.join("folder.png")).unwrap();
+    let server = start(Double::default(), Settings { chart_dir: Some(charts), ..Settings::default() }).await;
+    let chart = server.http.get(server.url("/charts/p1.png")).send().await.unwrap();
+    assert_eq!((chart.status().as_u16(), &chart.headers()["content-type"]), (200, &"image/png".parse().unwrap()));
+    assert_eq!(chart.headers()["cache-control"], "private, max-age=60");
+    assert_eq!(&*chart.bytes().await.unwrap(), b"\x89PNG chart");
+    for path in [
+        "../secret.png",
+        "..%2fsecret.png",
+        "%2e%2e%2fsecret.png",
+        "..%5csecret.png",
+        "%2e%2e/secret.png",
+        ".hidden.png",
+        "ledger.sqlite",
+        "link.png",
+        "folder.png",
+        "huge.png",
+        "p1.png%00",
+        "p2.png",
+        "",
+    ] {
+        let answer = server.raw(format!("GET /charts/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 404") && !answer.contains("\r\n\r\nsecret"), "{path}: {answer}");
+    }
+    let odd = server.raw(b"GET /charts/%ff.png HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert!(odd.starts_with("HTTP/1.1 40"), "{odd}");
+}
+
+#[tokio::test]
+async fn the_page_and_its_parts_allow_nothing_from_elsewhere() {
+    let server = start(busy(), Settings::default()).await;
+    let (status, headers, html) = server.get("/").await;
+    assert_eq!((status, &headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert!(!html.contains("://"), "the page loads something from elsewhere");
+    for (part, kind) in [("page.css", "text/css; charset=utf-8"), ("page.js", "text/javascript; charset=utf-8")] {
+        assert!(html.contains(part));
+        let (status, headers, _) = server.get(&format!("/{part}")).await;
+        assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, kind));
+    }
+    let (_, _, script) = server.get("/page.js").await;
+    assert!(!script.contains("innerHTML") && !script.contains("eval("));
+}
+
+#[tokio::test]
+async fn the_openapi_document_says_what_the_server_does() {
+    let server = start(busy(), Settings::default()).await;
+    let (_, document) = server.json("/api/v1/openapi.json").await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+        let (status, ..) = answer(server.http.request(method, server.url(&path.replace("{file}", "p1.png")))).await;
+        assert!(status == 200 || path.starts_with("/charts/"), "{path}: {status}");
+    }
+    let mut single = server.view.predictions.clone();
+    single.push(Prediction { truth: Some(crate::core::prediction::Truth::NotKnown), ..prediction(9, State::Expired) });
+    assert_matches(&document, "Prediction", &single.iter().map(|p| serde_json::to_value(p).unwrap()).collect::<Vec<_>>());
+    for (schema, path) in [("Series", "/api/v1/series"), ("Anomaly", "/api/v1/anomalies"), ("Prediction", "/api/v1/predictions")] {
+        let (_, answer) = server.json(path).await;
+        assert_matches(&document, schema, answer["data"].as_array().unwrap());
+    }
+    let (_, status) = server.json("/api/v1/status").await;
+    assert_matches(&document, "Status", std::slice::from_ref(&status["data"]));
+}
+
+/// Every value has the schema's form, and no field that the schema does not name.
+fn assert_matches(document: &serde_json::Value, schema: &str, values: &[serde_json::Value]) {
+    let mut document = document.clone();
+    let schemas = document["components"]["schemas"].as_object_mut().unwrap();
+    schemas.values_mut().for_each(|s| s["additionalProperties"] = false.into());
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("http://portent/openapi.json", document).unwrap();
+    let mut compiled = boon::Schemas::new();
+    let index = compiler.compile(&format!("http://portent/openapi.json#/components/schemas/{schema}"), &mut compiled).unwrap();
+    assert!(!values.is_empty());
+    for value in values {
+        compiled.validate(value, index).unwrap_or_else(|why| panic!("{schema}: {why}: {value}"));
+    }
+}

@@ -1,0 +1,59 @@
+//! The port through which the server sees the daemon: what it may ask, never how it is answered.
+//!
+//! A trait and not the daemon itself, so that the server can be tested over real sockets with a view that fails, hangs or panics on demand.
+
+use futures_util::future::BoxFuture;
+
+use super::report::{Readiness, SeriesReport, StatusReport};
+use crate::core::prediction::{Anomaly, Prediction, State};
+use crate::core::time::Timestamp;
+
+/// A question could not be answered; the text goes to the client, so it holds no secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ViewError(pub String);
+
+/// Which predictions. Every condition that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PredictionFilter {
+    pub state: Option<State>,
+    /// Exactly this watch.
+    pub watch: Option<String>,
+    /// Updated at or after this time.
+    pub since: Option<Timestamp>,
+    /// At most so many, the most recently raised first.
+    pub limit: usize,
+}
+
+/// Which series, in a stable order (by watch, then as the watch holds them), so that pages fit together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesFilter {
+    pub watch: Option<String>,
+    pub offset: usize,
+    pub limit: usize,
+}
+
+/// Which anomalies, the most recently begun first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnomalyFilter {
+    pub watch: Option<String>,
+    /// Not over before this time; one that goes on is never over.
+    pub since: Option<Timestamp>,
+    pub limit: usize,
+}
+
+/// What the server shows. The answers without a future come from memory at once; the others may wait for the ledger.
+///
+/// A filter's `limit` binds: the server asks for one more than it shows, to know whether there is more.
+pub trait View: Send + Sync + 'static {
+    /// Whether the process is worth keeping: false means that a restart would help.
+    fn healthy(&self) -> bool;
+    fn ready(&self) -> Readiness;
+    fn status(&self) -> StatusReport;
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>>;
+    fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>>;
+    fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>>;
+    /// Reads the configuration again. On an error the old one stays, and the text says why. Never cancelled half way: the server lets it
+    /// end even when its client has gone.
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>>;
+}
