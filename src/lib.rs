@@ -1,2 +1,3 @@
 //! Portent.
+pub mod chart;
 pub mod core;
