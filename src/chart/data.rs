@@ -1,18 +1,18 @@
 //! What lies in the plot: bands and shades behind the grid, lines and markers before it.
 
-use super::line::{LARGEST_VALUE, Point, clip, is_drawable, runs, thin, usual_step};
+use super::line::{LARGEST_VALUE, Point, Rect, clip, is_drawable, runs, thin, usual_step};
 use super::mark::{BandEdge, Mark};
 use super::palette::Ink;
 use super::plan::Sheet;
 use super::range::Placement;
 use crate::core::time::{Span, Timestamp};
 
-pub const HISTORY_WIDTH: f64 = 2.2;
+pub const HISTORY_WIDTH: f64 = 1.8;
 pub const MEDIAN_WIDTH: f64 = 3.0;
 pub const MEDIAN_DASH: [f64; 2] = [9.0, 5.0];
 pub const THRESHOLD_WIDTH: f64 = 2.4;
 pub const THRESHOLD_DASH: [f64; 4] = [16.0, 5.0, 4.0, 5.0];
-pub const NORMAL_DASH: [f64; 2] = [2.0, 3.0];
+pub const NORMAL_DASH: [f64; 2] = [3.0, 3.0];
 const ETA_DASH: [f64; 2] = [5.0, 4.0];
 /// A forecast starts at the last sample when that is at most this many of its own steps away: further off, the line would invent data.
 const APEX_STEPS: i64 = 2;
@@ -24,6 +24,7 @@ const RING_CELL: f64 = 5.0;
 /// Bands and shades: what the grid lines are seen through.
 pub fn behind(sheet: &mut Sheet) {
     let (scene, palette) = (sheet.scene, sheet.palette);
+    eta_shade(sheet);
     let normal: Vec<_> = scene.normal.iter().map(|b| (b.at, b.lower, b.upper)).collect();
     band(sheet, &normal, palette.normal_fill, palette.normal_line, &NORMAL_DASH);
     if let Some(fan) = &scene.forecast {
@@ -36,16 +37,16 @@ pub fn behind(sheet: &mut Sheet) {
             band(sheet, &edges, palette.fan_fill, palette.fan_line, &[]);
         }
     }
-    if let Some(eta) = scene.eta {
-        let plot = sheet.plot;
-        let (from, to) = match (eta.p10.or(eta.p50), eta.p90) {
-            (Some(early), late) => (sheet.x(early), late.map_or(plot.right, |t| sheet.x(t))),
-            (None, _) => return,
-        };
-        let area = super::line::Rect { left: from.clamp(plot.left, plot.right), right: to.clamp(plot.left, plot.right), ..plot };
-        if area.width() > 0.0 {
-            sheet.marks.push(Mark::Fill { area, ink: palette.eta_fill });
-        }
+}
+
+/// From the ETA's 10 % to its 90 % quantile, or to the end.
+fn eta_shade(sheet: &mut Sheet) {
+    let plot = sheet.plot;
+    let Some((eta, early)) = sheet.scene.eta.and_then(|e| Some((e, e.p10.or(e.p50)?))) else { return };
+    let (from, to) = (sheet.x(early), eta.p90.map_or(plot.right, |t| sheet.x(t)));
+    let area = Rect { left: from.clamp(plot.left, plot.right), right: to.clamp(plot.left, plot.right), ..plot };
+    if area.width() > 0.0 {
+        sheet.marks.push(Mark::Fill { area, ink: sheet.palette.eta_fill });
     }
 }
 
@@ -146,12 +147,13 @@ fn history(sheet: &mut Sheet) {
     let runs = runs(&sheet.scene.history);
     let words = "no data";
     let width = sheet.text_width(words);
-    for pair in runs.windows(2) {
-        let (Some(before), Some(after)) = (pair[0].last(), pair[1].first()) else { continue };
-        let (from, to) = (sheet.x(before.0), sheet.x(after.0));
-        if to - from > width + sheet.px(16.0) {
-            sheet.write(words, f64::midpoint(from, to) - width / 2.0, sheet.plot.bottom - sheet.sizes.em * 0.6, palette.faint_text);
-        }
+    // From the end of each run to the start of the next, and from the last sample to now.
+    let ends = runs.iter().filter_map(|r| r.last()).map(|s| sheet.x(s.0));
+    let starts =
+        runs.iter().skip(1).filter_map(|r| r.first()).map(|s| sheet.x(s.0)).chain([sheet.x(sheet.scene.now).min(sheet.plot.right)]);
+    let gaps: Vec<(f64, f64)> = ends.zip(starts).filter(|(from, to)| to - from > width + sheet.px(16.0)).collect();
+    for (from, to) in gaps {
+        sheet.write(words, f64::midpoint(from, to) - width / 2.0, sheet.plot.bottom - sheet.sizes.em * 0.6, palette.faint_text);
     }
     for run in runs {
         let points: Vec<Point> = run.iter().map(|(at, v)| sheet.point(*at, *v)).collect();

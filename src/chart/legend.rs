@@ -1,6 +1,6 @@
 //! The legend: one or more rows below the plot, only of what is drawn; the zone of all times at its right end.
 
-use super::line::{Point, Rect};
+use super::line::{Point, Rect, is_drawable};
 use super::mark::Mark;
 use super::palette::Ink;
 use super::plan::{Sheet, zone_words};
@@ -47,11 +47,11 @@ pub fn rows(sheet: &Sheet, margin: f64) -> Vec<Vec<(Option<Kind>, String)>> {
 }
 
 fn gap(sheet: &Sheet) -> f64 {
-    sheet.sizes.em * 1.2
+    sheet.sizes.em * 0.95
 }
 
 fn swatch(sheet: &Sheet) -> f64 {
-    sheet.sizes.em * 1.9
+    sheet.sizes.em * 1.7
 }
 
 fn width(sheet: &Sheet, kind: Option<Kind>, name: &str) -> f64 {
@@ -61,18 +61,24 @@ fn width(sheet: &Sheet, kind: Option<Kind>, name: &str) -> f64 {
 fn entries(sheet: &Sheet) -> Vec<(Kind, String)> {
     let scene = sheet.scene;
     let fan = scene.forecast.as_ref().filter(|f| !f.at.is_empty());
-    let mut levels: Vec<f64> = fan.iter().flat_map(|f| &f.levels).map(|l| l.level).filter(|l| l.is_finite()).collect();
+    let mut levels: Vec<f64> = fan
+        .iter()
+        .flat_map(|f| &f.levels)
+        .filter(|l| l.lower.iter().any(|v| !v.is_nan()))
+        .map(|l| l.level)
+        .filter(|l| l.is_finite())
+        .collect();
     levels.sort_by(f64::total_cmp);
     let percent: Vec<String> = levels.iter().map(|l| format!("{}", (l * 1000.0).round() / 10.0)).collect();
-    let has_eta_range = scene.eta.is_some_and(|e| e.p10.is_some() && (e.p50.is_some() || e.p90.is_some()));
+    let has_eta_range = scene.eta.is_some_and(|e| e.p10.is_some());
     [
-        (Kind::Measured, "measured".to_owned(), !scene.history.is_empty()),
-        (Kind::Normal, "normal".to_owned(), !scene.normal.is_empty()),
+        (Kind::Measured, "measured".to_owned(), scene.history.iter().any(|s| is_drawable(s.1))),
+        (Kind::Normal, "normal".to_owned(), scene.normal.iter().any(|b| !b.lower.is_nan() && !b.upper.is_nan())),
         (Kind::Median, "forecast".to_owned(), fan.is_some_and(|f| f.median.iter().any(|m| !m.is_nan()))),
         (Kind::Intervals, format!("{} % interval{}", percent.join("/"), if percent.len() > 1 { "s" } else { "" }), !percent.is_empty()),
         (Kind::Threshold, "threshold".to_owned(), sheet.values.threshold == Placement::Inside),
         (Kind::EtaRange, "ETA 10–90 %".to_owned(), has_eta_range),
-        (Kind::Anomaly, "anomaly".to_owned(), !scene.anomalies.is_empty()),
+        (Kind::Anomaly, "anomaly".to_owned(), scene.anomalies.iter().any(|a| is_drawable(a.1))),
     ]
     .into_iter()
     .filter_map(|(kind, name, is_there)| is_there.then_some((kind, name)))

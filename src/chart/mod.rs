@@ -6,12 +6,14 @@
 //! Everything up to the list of marks is pure and tested without a pixel; plotters only paints. plotters' own chart builder is not used: its
 //! ticks know neither time zones nor GiB, its legend covers data, and its text can't be asked where it is.
 
+mod axes;
 mod data;
 mod encode;
 mod fonts;
 mod legend;
 mod line;
 mod mark;
+mod number;
 mod palette;
 mod plan;
 mod png;

@@ -9,10 +9,10 @@ use super::mark::{CAP_HEIGHT, Mark, Text};
 use super::palette::{Ink, Palette};
 use super::range::{Placement, TimeRange, ValueRange, time_range, value_range};
 use super::scene::Scene;
-use super::time_ticks::{TimeTick, time_ticks, zone_name};
-use super::unit::Tick;
-use super::{Style, data, legend, words};
+use super::time_ticks::zone_name;
+use super::{Style, axes, data, legend, words};
 use crate::core::time::Timestamp;
+use crate::core::watch::Side;
 
 /// Everything to paint, over paper of `width` x `height`.
 #[derive(Clone, Debug)]
@@ -21,7 +21,6 @@ pub struct Plan {
     /// Where the data is drawn.
     pub plot: Rect,
     pub values: ValueRange,
-    pub times: TimeRange,
 }
 
 /// Sizes in pixels, from the picture's own.
@@ -120,21 +119,21 @@ pub fn plan(scene: &Scene, style: &Style) -> Plan {
     sheet.plot.right = width - margin - if tag.is_empty() { sheet.px(8.0) } else { tag_width + sheet.px(8.0) };
     sheet.plot.top = lane + sheet.px(12.0);
     let legend_rows = legend::rows(&sheet, margin);
-    sheet.plot.bottom = height - sheet.px(12.0) - sizes.em * (1.5 * legend_rows.len() as f64 + 2.75);
+    sheet.plot.bottom = height - sheet.px(12.0) - sizes.em * (1.5 * legend_rows.len() as f64 + 2.95);
 
     let ticks = scene.unit.ticks(values.low, values.high, ((sheet.plot.height() / (sizes.em * 3.2)) as usize).clamp(2, 8));
     let tick_width = ticks.iter().map(|t| sheet.text_width(&t.label)).fold(0.0, f64::max);
     sheet.plot.left = (margin + sizes.em * 1.5 + tick_width + sheet.px(8.0)).round();
 
     data::behind(&mut sheet);
-    value_axis(&mut sheet, &ticks, margin);
-    time_axis(&mut sheet);
+    axes::value_axis(&mut sheet, &ticks, margin);
+    axes::time_axis(&mut sheet);
     data::lines(&mut sheet);
     data::eta(&mut sheet, lane);
     lane_words(&mut sheet, lane);
     write_tag(&mut sheet, &tag);
     legend::draw(&mut sheet, &legend_rows, margin);
-    Plan { marks: sheet.marks, plot: sheet.plot, values, times }
+    Plan { marks: sheet.marks, plot: sheet.plot, values }
 }
 
 /// Title, labels, notes; returns the baseline of the row between them and the plot.
@@ -163,7 +162,9 @@ fn lane_words(sheet: &mut Sheet, baseline: f64) {
     let gap = sheet.sizes.em;
     let now_x = sheet.x(scene.now);
     let current = data::current(sheet).map_or(String::new(), |v| format!(" · {}", scene.unit.show(v)));
-    let now = format!("now {}{current}", words::clock(scene.now, scene.now, &scene.zone));
+    let is_shown = (sheet.plot.left..=sheet.plot.right).contains(&now_x);
+    let clock = if is_shown { words::clock(scene.now, scene.now, &scene.zone) } else { words::dated(scene.now, &scene.zone) };
+    let now = format!("now {clock}{current}");
     let (left, right) = (sheet.plot.left, sheet.sizes.width - sheet.px(16.0));
     let room = right - left;
     let sentence = words::cut_end(&words::eta_sentence(scene), |t| fonts::width(t, sheet.sizes.em, true) <= room);
@@ -189,71 +190,12 @@ fn lane_words(sheet: &mut Sheet, baseline: f64) {
     sheet.write_as(&sentence, eta_at, baseline, sheet.sizes.em, true, sheet.palette.threshold_text);
 }
 
-fn value_axis(sheet: &mut Sheet, ticks: &[Tick], margin: f64) {
-    let (plot, palette, em) = (sheet.plot, sheet.palette, sheet.sizes.em);
-    for tick in ticks {
-        let y = sheet.y(tick.value);
-        sheet.line(vec![Point { x: plot.left, y }, Point { x: plot.right, y }], 1.0, &[], palette.grid);
-        let x = plot.left - sheet.px(8.0) - sheet.text_width(&tick.label);
-        sheet.write(&tick.label, x, y + em * CAP_HEIGHT / 2.0, palette.text);
-    }
-    for (from, to) in [((plot.left, plot.top), (plot.left, plot.bottom)), ((plot.left, plot.bottom), (plot.right, plot.bottom))] {
-        sheet.line(vec![Point { x: from.0, y: from.1 }, Point { x: to.0, y: to.1 }], 1.0, &[], palette.frame);
-    }
-    let named = sheet.scene.value_name.as_deref().unwrap_or_else(|| sheet.scene.unit.name());
-    let name = words::cut_end(named, |t| fonts::width(t, em, false) <= plot.height());
-    if !name.is_empty() {
-        let width = sheet.text_width(&name);
-        let at = Point { x: margin * 0.7 + em * CAP_HEIGHT, y: f64::midpoint(plot.top, plot.bottom) + width / 2.0 };
-        sheet.marks.push(Mark::Text(Text { text: name, at, width, size: em, bold: false, upright: true, ink: palette.faint_text }));
-    }
-}
-
-fn time_axis(sheet: &mut Sheet) {
-    let (plot, palette, em) = (sheet.plot, sheet.palette, sheet.sizes.em);
-    let gap = em * 0.8;
-    // The most ticks whose labels all fit.
-    let most = ((plot.width() / (em * 4.4)) as usize).max(1);
-    let ticks = (1..=most).rev().map(|n| time_ticks(sheet.times.start, sheet.times.end, &sheet.scene.zone, n)).find(|ticks| {
-        let ends: Vec<(f64, f64)> = ticks.iter().map(|t| (sheet.x(t.at), sheet.text_width(&t.label) / 2.0)).collect();
-        ends.windows(2).all(|w| w[0].0 + w[0].1 + gap <= w[1].0 - w[1].1)
-    });
-    let ticks = ticks.unwrap_or_default();
-    for tick in &ticks {
-        let x = sheet.x(tick.at);
-        let ink = if tick.is_major { palette.day_line } else { palette.grid };
-        sheet.vertical(x, plot.top, plot.bottom, 1.0, &[], ink);
-        sheet.vertical(x, plot.bottom, plot.bottom + sheet.px(5.0), 1.0, &[], palette.frame);
-        let half = sheet.text_width(&tick.label) / 2.0;
-        let x = x.clamp(half, sheet.sizes.width - half);
-        sheet.write(&tick.label, x - half, plot.bottom + em * 1.25, palette.text);
-    }
-    days(sheet, &ticks, gap);
-}
-
-/// The row of days. A day that starts at its tick goes before the first tick's day, which is only a reminder.
-fn days(sheet: &mut Sheet, ticks: &[TimeTick], gap: f64) {
-    let (palette, baseline) = (sheet.palette, sheet.plot.bottom + sheet.sizes.em * 2.5);
-    let mut taken: Vec<(f64, f64)> = Vec::new();
-    let mut named: Vec<&TimeTick> = ticks.iter().filter(|t| t.day.is_some()).collect();
-    named.sort_by_key(|t| !t.is_major);
-    for tick in named {
-        let day = tick.day.as_deref().unwrap_or_default();
-        let width = sheet.text_width(day);
-        let left = (sheet.x(tick.at) - width / 2.0).clamp(0.0, sheet.sizes.width - width);
-        if taken.iter().all(|(from, to)| left > to + gap || left + width + gap < *from) {
-            taken.push((left, left + width));
-            sheet.write(day, left, baseline, palette.faint_text);
-        }
-    }
-}
-
 /// The threshold's value, for the right margin: two short lines, none without a threshold.
 fn threshold_tag(sheet: &Sheet) -> Vec<String> {
     let Some((side, value)) = sheet.scene.threshold else { return Vec::new() };
     let sign = match side {
-        crate::core::watch::Side::Above => "≥",
-        crate::core::watch::Side::Below => "≤",
+        Side::Above => "≥",
+        Side::Below => "≤",
     };
     let arrow = match sheet.values.threshold {
         Placement::Above => " ↑",

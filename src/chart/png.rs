@@ -80,9 +80,9 @@ fn paint(area: &Area, mark: &Mark) -> Painted {
 
 fn fill(area: &Area, rect: Rect, ink: Ink) -> Painted {
     let (left, top) = (large(rect.left), large(rect.top));
-    // plotters counts both corners in.
-    let (right, bottom) = (large(rect.right) - 1, large(rect.bottom) - 1);
-    if right < left || bottom < top {
+    // The bitmap backend fills up to the second corner and without it.
+    let (right, bottom) = (large(rect.right), large(rect.bottom));
+    if right <= left || bottom <= top {
         return Ok(());
     }
     area.draw(&Rectangle::new([(left, top), (right, bottom)], ShapeStyle::from(color(ink)).filled())).map_err(painting)
@@ -132,7 +132,7 @@ fn stroke(area: &Area, points: &[Point], width: f64, ink: Ink) -> Painted {
 
 /// A level or upright line is a rectangle: sharp edges, whatever its width.
 fn straight(area: &Area, a: (i32, i32), b: (i32, i32), width: i32, ink: Ink) -> Painted {
-    let (before, after) = (width / 2, (width - 1) / 2);
+    let (before, after) = (width / 2, width - width / 2);
     let corners = if a.1 == b.1 { [(a.0, a.1 - before), (b.0, b.1 + after)] } else { [(a.0 - before, a.1), (b.0 + after, b.1)] };
     area.draw(&Rectangle::new(corners, ShapeStyle::from(color(ink)).filled())).map_err(painting)
 }

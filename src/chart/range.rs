@@ -128,6 +128,12 @@ pub fn value_range(scene: &Scene, time: TimeRange) -> ValueRange {
     if let Some(t) = threshold.filter(|t| reached(*t)) {
         core = core.with(t);
     }
+    // What models say beyond the possible is not worth height, as long as nothing measured is there.
+    let (floor, ceiling) = natural_bounds(scene.unit);
+    let floor = if core.low >= floor { floor } else { f64::NEG_INFINITY };
+    let ceiling = if core.high <= ceiling { ceiling } else { f64::INFINITY };
+    let possible = |e: Option<Extent>| e.map(|e| Extent { low: e.low.clamp(floor, ceiling), high: e.high.clamp(floor, ceiling) });
+    let (median, normal, fan) = (possible(median), possible(normal), possible(fan));
     let unit_height = core.span().max(least_span(core, scene.unit));
     let mut range = core.towards(median, core, unit_height * MEDIAN_REACH).towards(normal, core, unit_height * BAND_REACH).towards(
         fan,
@@ -166,13 +172,14 @@ fn finished(extent: Extent, unit: Unit, threshold: Option<f64>) -> ValueRange {
         (low, high) = (low - half, high + half);
     }
     let padding = (high - low) * PADDING;
-    let (floor, ceiling) = (extent.low >= 0.0, extent.high <= top_of(unit));
+    let top = natural_bounds(unit).1;
+    let (is_positive, is_below_top) = (extent.low >= 0.0, extent.high <= top);
     (low, high) = (low - padding, high + padding);
-    if floor && low < (high * ZERO_PULL) {
+    if is_positive && low < (high * ZERO_PULL) {
         low = if extent.low == 0.0 { -padding * 0.25 } else { 0.0 };
     }
-    if ceiling && high > top_of(unit) {
-        high = top_of(unit) + (top_of(unit) - low) * PADDING * 0.25;
+    if is_below_top && high > top {
+        high = top + (top - low) * PADDING * 0.25;
     }
     let threshold = match threshold {
         None => Placement::Absent,
@@ -183,12 +190,13 @@ fn finished(extent: Extent, unit: Unit, threshold: Option<f64>) -> ValueRange {
     ValueRange { low, high, threshold }
 }
 
-/// A whole is never more than itself.
-fn top_of(unit: Unit) -> f64 {
+/// A whole is never more than itself, and no size is negative.
+fn natural_bounds(unit: Unit) -> (f64, f64) {
     match unit {
-        Unit::Ratio => 1.0,
-        Unit::Percent => 100.0,
-        _ => f64::INFINITY,
+        Unit::Ratio => (0.0, 1.0),
+        Unit::Percent => (0.0, 100.0),
+        Unit::Bytes | Unit::BytesPerSecond => (0.0, f64::INFINITY),
+        Unit::Seconds | Unit::Plain => (f64::NEG_INFINITY, f64::INFINITY),
     }
 }
 
@@ -248,6 +256,10 @@ mod tests {
         wild.forecast = fan(1e12, -1e15, 1e15);
         let shown = range(&wild);
         assert!(shown.high - shown.low < 5.0 * 4.0, "{shown:?}");
+        wild.unit = Unit::Ratio;
+        wild.history.iter_mut().for_each(|s| s.1 /= 20.0);
+        assert!(range(&wild).high <= 1.02, "a ratio beyond 1 is not worth height: {:?}", range(&wild));
+        let mut wild = scene(&[10.0, 12.0, 14.0]);
         wild.forecast = fan(f64::NAN, f64::NEG_INFINITY, f64::INFINITY);
         assert!(range(&wild).high < 20.0);
     }
@@ -275,7 +287,6 @@ mod tests {
         let mut disk = scene(&[0.2, 0.5, 0.7]);
         disk.unit = Unit::Ratio;
         disk.forecast = fan(0.9, 0.6, 1.4);
-        disk.forecast.as_mut().unwrap().levels[0].upper = vec![1.0];
         let shown = range(&disk);
         assert!(shown.low.abs() < f64::EPSILON && shown.high <= 1.02, "{shown:?}");
         assert!(range(&scene(&[-1.0, 3.0])).low < -1.0);

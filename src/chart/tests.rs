@@ -43,7 +43,7 @@ fn everything_that_matters_is_said() {
     let said: Vec<&str> = texts(&plan).iter().map(|t| t.text.as_str()).collect();
     for wanted in [
         "Filesystem /var/lib/postgresql on db-3 is filling",
-        "ETA 04:40 (03:06–07:18) · 87 %",
+        "ETA Mon 04:40 (03:06–07:18) · 87 %",
         "≥ 90 %",
         "used space",
         "time: Europe/Berlin (UTC+1)",

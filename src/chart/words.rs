@@ -71,30 +71,36 @@ pub fn label_lines(labels: &Labels, max_lines: usize, fits: impl Fn(&str) -> boo
         .map(|(n, v)| format!("{}={}", cut_middle(n, MAX_VALUE_CHARS), cut_middle(v, MAX_VALUE_CHARS)));
     let parts: Vec<String> = labels.metric().map(one_line).into_iter().chain(pairs).collect();
     let mut lines: Vec<String> = Vec::new();
-    let mut current = String::new();
-    for (i, part) in parts.iter().enumerate() {
-        let longer = if current.is_empty() { part.clone() } else { format!("{current}   {part}") };
-        let left = parts.len() - i - 1;
-        let is_last_line = lines.len() + 1 >= max_lines;
+    let mut next = 0;
+    while next < parts.len() && lines.len() < max_lines {
+        let is_last = lines.len() + 1 == max_lines;
         // On the last line the count of what is left has to fit as well.
-        let tested = if is_last_line && left > 0 { format!("{longer}   +{left} more") } else { longer.clone() };
-        if fits(&tested) {
-            current = longer;
-        } else if is_last_line {
-            let rest = format!("+{} more", left + 1);
-            current = if current.is_empty() { cut_end(part, &fits) } else { format!("{current}   {rest}") };
-            lines.push(current);
-            return lines;
-        } else {
-            if !current.is_empty() {
-                lines.push(std::mem::take(&mut current));
+        let whole = |line: &str, shown: usize| match parts.len() - shown {
+            left if left > 0 && is_last => {
+                if line.is_empty() {
+                    format!("+{left} more")
+                } else {
+                    format!("{line}   +{left} more")
+                }
             }
-            current = if fits(part) { part.clone() } else { cut_end(part, &fits) };
+            _ => line.to_owned(),
+        };
+        let mut line = String::new();
+        while let Some(part) = parts.get(next) {
+            let longer = if line.is_empty() { part.clone() } else { format!("{line}   {part}") };
+            if !fits(&whole(&longer, next + 1)) {
+                break;
+            }
+            (line, next) = (longer, next + 1);
         }
+        if line.is_empty() {
+            line = cut_end(&parts[next], |t| fits(&whole(t, next + 1)));
+            next += 1;
+        }
+        let line = whole(&line, next);
+        lines.push(if fits(&line) { line } else { cut_end(&line, &fits) });
     }
-    if !current.is_empty() {
-        lines.push(current);
-    }
+    lines.retain(|line| !line.is_empty());
     lines
 }
 
@@ -102,6 +108,11 @@ pub fn label_lines(labels: &Labels, max_lines: usize, fits: impl Fn(&str) -> boo
 pub fn clock(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (Some(time), Some(now)) = (zoned(time, zone), zoned(now, zone)) else { return "beyond the calendar".into() };
     said(&time, &now)
+}
+
+/// A time for somebody who is elsewhere in time: with its date.
+pub fn dated(time: Timestamp, zone: &TimeZone) -> String {
+    zoned(time, zone).map_or_else(|| "beyond the calendar".into(), |t| t.strftime("%-d %b %Y %H:%M").to_string())
 }
 
 fn said(time: &Zoned, now: &Zoned) -> String {
@@ -118,7 +129,6 @@ fn said(time: &Zoned, now: &Zoned) -> String {
 /// A probability: `87 %`; never a certain `0 %` or `100 %` that was only rounded.
 pub fn probability(p: f64) -> String {
     match p {
-        p if p.is_nan() => "? %".into(),
         p if p > 0.0 && p < 0.01 => "<1 %".into(),
         p if p < 1.0 && p > 0.99 => ">99 %".into(),
         p => format!("{:.0} %", p.clamp(0.0, 1.0) * 100.0),
@@ -127,11 +137,14 @@ pub fn probability(p: f64) -> String {
 
 /// `ETA 03:40 (02:10–06:20) · 87 %`, or what can be said of it; empty when nothing can.
 pub fn eta_sentence(scene: &Scene) -> String {
-    let likelihood = scene.likelihood.map(probability);
+    let likelihood = scene.likelihood.filter(|p| !p.is_nan()).map(probability);
     let said = scene.eta.and_then(|eta| match (eta.p10, eta.p50, eta.p90) {
         (early, Some(middle), late) => {
             let mut text = format!("ETA {}", clock(middle, scene.now, &scene.zone));
-            if early.is_some() || late.is_some() {
+            // A deadline is known to the minute: a range from it to itself says nothing.
+            let is_exact = early.is_some()
+                && [early, late].iter().all(|t| t.is_some_and(|t| (t - middle).as_millis().abs() < Span::MINUTE.as_millis()));
+            if (early.is_some() || late.is_some()) && !is_exact {
                 let near = |t: Timestamp| beside(t, middle, scene);
                 text += &format!(" ({}–{})", early.map_or("?".into(), near), late.map_or("later".into(), near));
             }
@@ -145,7 +158,7 @@ pub fn eta_sentence(scene: &Scene) -> String {
         (Some(said), None) => said,
         (None, Some(likelihood)) => {
             let horizon = scene.forecast.as_ref().and_then(|f| f.at.last()).map(|end| *end - scene.now).filter(|s| *s > Span::ZERO);
-            horizon.map_or_else(|| format!("likelihood {likelihood}"), |h| format!("{likelihood} within {}", rounded(h)))
+            horizon.map_or_else(|| format!("likelihood {likelihood}"), |h| format!("{likelihood} likely within {}", rounded(h)))
         }
         (None, None) => String::new(),
     }
@@ -196,7 +209,7 @@ mod tests {
         assert_eq!(label_lines(&labels, 1, fits(50)), ["disk_used   instance=a:9100   +2 more"]);
         assert_eq!(label_lines(&labels, 2, fits(50)).len(), 2);
         assert!(label_lines(&Labels::default(), 2, fits(50)).is_empty());
-        assert!(label_lines(&labels, 2, fits(5)).iter().all(|l| l.chars().count() <= 14));
+        assert!(label_lines(&labels, 2, fits(5)).iter().all(|l| l.chars().count() <= 5));
     }
 
     #[test]
@@ -227,6 +240,11 @@ mod tests {
         scene.eta = Some(Eta { p90: None, ..eta });
         assert_eq!(eta_sentence(&scene), "ETA Mon 03:40 (02:10–later) · 87 %");
         scene.eta = Some(Eta { p10: eta.p10, ..Eta::default() });
+        scene.eta = Some(Eta { p10: eta.p50, p50: eta.p50, p90: eta.p50 });
+        assert_eq!(eta_sentence(&scene), "ETA Mon 03:40 · 87 %");
+        scene.eta = Some(Eta { p10: eta.p10, ..Eta::default() });
+        scene.likelihood = Some(f64::NAN);
+        assert_eq!(eta_sentence(&scene), "ETA Mon 02:10 at the earliest");
         scene.likelihood = Some(0.995);
         assert_eq!(eta_sentence(&scene), "ETA Mon 02:10 at the earliest · >99 %");
     }
