@@ -124,10 +124,7 @@ pub fn lines(sheet: &mut Sheet) {
         }
     }
     if scene.history.iter().all(|s| !is_drawable(s.1)) {
-        let words = "no data";
-        let x = f64::midpoint(plot.left, plot.right.min(now.max(plot.left))) - sheet.text_width(words) / 2.0;
-        let x = if scene.forecast.is_some() || !scene.normal.is_empty() { x } else { f64::midpoint(plot.left, plot.right) };
-        sheet.write(words, x.max(plot.left + sheet.px(6.0)), plot.bottom - sheet.sizes.em * 0.6, palette.faint_text);
+        sheet.write("no data", plot.left + sheet.px(8.0), plot.bottom - sheet.sizes.em * 0.6, palette.faint_text);
     }
 }
 

@@ -150,18 +150,19 @@ fn write(area: &Area, text: &Text) -> Painted {
 
 /// Each pixel is the mean of the larger picture's under it.
 fn averaged(large: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let n = OVERSAMPLING as usize;
-    let stride = width * n * 3;
+    const N: usize = OVERSAMPLING as usize;
     let mut out = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        let rows: [&[u8]; OVERSAMPLING as usize] = std::array::from_fn(|i| &large[(y * n + i) * stride..(y * n + i + 1) * stride]);
-        for x in 0..width {
-            for channel in 0..3 {
-                let sum: u32 = rows.iter().map(|row| (0..n).map(|i| u32::from(row[(x * n + i) * 3 + channel])).sum::<u32>()).sum();
-                let count = OVERSAMPLING * OVERSAMPLING;
-                // The mean of bytes is a byte.
-                out.push(((sum + count / 2) / count) as u8);
+    for rows in large.chunks_exact(width * N * 3 * N) {
+        let rows: [&[u8]; N] = std::array::from_fn(|i| &rows[i * width * N * 3..(i + 1) * width * N * 3]);
+        for x in (0..width * N * 3).step_by(N * 3) {
+            let mut sums = [(N * N / 2) as u32; 3];
+            for row in rows {
+                for pixel in row[x..x + N * 3].chunks_exact(3) {
+                    sums.iter_mut().zip(pixel).for_each(|(sum, byte)| *sum += u32::from(*byte));
+                }
             }
+            // The mean of bytes is a byte.
+            out.extend(sums.map(|sum| (sum / (N * N) as u32) as u8));
         }
     }
     out

@@ -6,7 +6,9 @@ use super::mark::{Mark, Text};
 use super::palette::Theme;
 use super::plan::{Plan, plan};
 use super::*;
-use crate::core::time::Span;
+use crate::core::prediction::Eta;
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Side;
 
 fn texts(plan: &Plan) -> Vec<&Text> {
     plan.marks.iter().filter_map(|m| if let Mark::Text(t) = m { Some(t) } else { None }).collect()
@@ -144,4 +146,30 @@ fn gallery() {
     }
     render_to_file(&disk(), &Style { theme: Theme::Dark, ..Style::default() }, &Path::new(&folder).join("dark.png")).unwrap();
     render_to_file(&disk(), &Style { width: 600, height: 300, ..Style::default() }, &Path::new(&folder).join("small.png")).unwrap();
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+    #[test]
+    fn no_numbers_make_it_panic(
+        values in proptest::collection::vec(proptest::num::f64::ANY, 0..40),
+        times in proptest::collection::vec(proptest::num::i64::ANY, 0..40),
+        threshold in proptest::num::f64::ANY,
+        now in proptest::num::i64::ANY,
+        near in proptest::bool::ANY,
+    ) {
+        let at = |t: &i64| Timestamp::from_millis(if near { t % 1_000_000_000 } else { *t });
+        let mut scene = Scene::new("any", at(&now));
+        scene.history = times.iter().map(at).zip(values.iter().copied()).collect();
+        scene.normal = scene.history.iter().map(|(at, v)| BandPoint { at: *at, expected: *v, lower: v - 1.0, upper: v * 2.0 }).collect();
+        let other: Vec<f64> = values.iter().rev().copied().collect();
+        // Lists of different lengths, too.
+        let levels = vec![FanLevel { level: threshold, lower: other.clone(), upper: values.clone() }];
+        scene.forecast = Some(Fan { at: times.iter().rev().skip(3).map(at).collect(), median: other, levels });
+        scene.threshold = Some((Side::Below, threshold));
+        scene.likelihood = values.first().copied();
+        scene.eta = Some(Eta { p10: times.first().map(at), p50: times.get(1).map(at), p90: times.get(2).map(at) });
+        scene.anomalies = scene.history.clone();
+        render(&scene, &Style { width: MIN_WIDTH, height: MIN_HEIGHT, ..Style::default() }).unwrap();
+    }
 }
