@@ -1,0 +1,214 @@
+//! One tick's reading: for every watch what is new since its cursor, straight into the engine.
+//!
+//! The first reading fetches a whole baseline window, in parts that are fed as they come, so that memory holds a part and not a week.
+//! After that a tick reads the new columns and a small overlap for late samples. A watch that fails is asked less and less often; the
+//! others do not wait for it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::effects;
+use super::state::Shared;
+use crate::core::engine::{Effect, Input};
+use crate::core::frame::Frame;
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::{Limit, Threshold, Watch};
+use crate::metrics::label::{MissingReason, RequestOutcome};
+use crate::source::prometheus::{Cause, PrometheusClient, RangeAnswer, RangeAsk, SourceError, plan};
+
+/// Columns further back than this raise nothing: a prediction about a quarter of an hour ago is of no use, and after an outage there would
+/// be thousands.
+pub const TOO_LATE: Span = Span::from_secs(900);
+/// But this many steps are always judged, or a watch with a long step could never raise anything.
+const JUDGED_STEPS: i64 = 4;
+/// Longest wait between two tries of a failing watch.
+const MAX_PAUSE: Span = Span::from_secs(300);
+/// Watches of one source read at the same time; the client bounds the requests themselves.
+const WATCHES_AT_ONCE: usize = 8;
+
+/// Reads what is new for all watches of one source.
+pub async fn source(shared: &Arc<Shared>, client: &PrometheusClient, watches: Vec<(usize, Arc<Watch>)>, now: Timestamp) {
+    stream::iter(watches)
+        .for_each_concurrent(WATCHES_AT_ONCE, |(index, watch)| async move {
+            let paused = shared.health().watches.get(&*watch.name).and_then(|health| health.not_before).is_some_and(|t| now < t);
+            if !paused {
+                let result = read(shared, client, index, &watch, now).await;
+                note(shared, &watch, now, result);
+            }
+        })
+        .await;
+}
+
+/// What a reading came to.
+enum Read {
+    Nothing,
+    Samples { remarks: Vec<String> },
+}
+
+async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, watch: &Watch, now: Timestamp) -> Result<Read, SourceError> {
+    let (cursor, series) = {
+        let engine = shared.engine();
+        (engine.cursor(index), engine.series_count(index))
+    };
+    let Some(grid) = plan::to_read(cursor, now, watch.step, watch.baseline.window) else { return Ok(Read::Nothing) };
+    if cursor.is_some_and(|cursor| grid.last() <= cursor) {
+        return Ok(Read::Nothing);
+    }
+    let judge_from = now - TOO_LATE.max(watch.step.times(JUDGED_STEPS));
+    say_what_is_skipped(shared, watch, cursor, judge_from);
+    let threshold_query = match &watch.limit {
+        Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
+        _ => None,
+    };
+    let rows_hint = (series > 0).then_some(series);
+    let ask = RangeAsk { query: &watch.query, grid, watch: Some(&watch.name), rows_hint };
+    let mut remarks = Vec::new();
+    let mut windows = std::pin::pin!(client.range_windows(&ask));
+    loop {
+        let began = Instant::now();
+        let Some(answer) = windows.next().await else { break };
+        let answer = answer.inspect_err(|error| count_request(shared, began, outcome(error)))?;
+        count_answer(shared, began, &answer);
+        remarks.extend(answer.remarks.warnings.iter().cloned());
+        let thresholds = match threshold_query {
+            Some(query) => {
+                let ask = RangeAsk { query, grid: answer.frame.grid(), watch: Some(&watch.name), rows_hint };
+                let began = Instant::now();
+                let thresholds = client.query_range(&ask).await.inspect_err(|error| count_request(shared, began, outcome(error)))?;
+                count_answer(shared, began, &thresholds);
+                Some(thresholds.frame)
+            }
+            None => None,
+        };
+        let effects = step(shared, index, watch, answer.frame, thresholds, judge_from, now).await;
+        effects::carry_out(shared, effects, now).await;
+    }
+    Ok(Read::Samples { remarks })
+}
+
+/// Runs the engine off the runtime's threads: a window of many series is work, not waiting.
+async fn step(
+    shared: &Arc<Shared>,
+    index: usize,
+    watch: &Watch,
+    frame: Frame,
+    thresholds: Option<Frame>,
+    judge_from: Timestamp,
+    now: Timestamp,
+) -> Vec<Effect> {
+    let grid = frame.grid();
+    let fresh = (0..grid.len).filter(|&i| grid.at(i) >= judge_from).count() as u64;
+    shared.metrics.columns.inc_by(fresh);
+    let name = watch.name.clone();
+    let shared = shared.clone();
+    let stepped = tokio::task::spawn_blocking(move || {
+        let mut engine = shared.engine();
+        // A reload may have changed the watches between the question and the answer.
+        if engine.watch_index(&name) != Some(index) {
+            return Vec::new();
+        }
+        let effects = engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: thresholds.as_ref(), judge_from });
+        let turned_away = engine.turned_away(index);
+        drop(engine);
+        if turned_away > 0 {
+            tracing::warn!(watch = %name, turned_away, "more series than one watch may have; the rest is not watched");
+        }
+        effects
+    });
+    match stepped.await {
+        Ok(effects) => effects,
+        Err(error) => {
+            tracing::error!(%error, watch = %watch.name, "the engine failed on a frame; its samples are lost");
+            Vec::new()
+        }
+    }
+}
+
+fn say_what_is_skipped(shared: &Shared, watch: &Watch, cursor: Option<Timestamp>, judge_from: Timestamp) {
+    let Some(cursor) = cursor else { return };
+    let behind = judge_from - cursor;
+    let columns = (behind.as_millis() / watch.step.as_millis()).max(0);
+    if columns > 0 {
+        shared.metrics.columns_skipped.inc_by(columns.unsigned_abs());
+        tracing::warn!(
+            watch = %watch.name, columns, since = %cursor,
+            "catching up: samples this far back are learned from and settle open predictions, but raise none"
+        );
+    }
+}
+
+fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, SourceError>) {
+    let mut health = shared.health();
+    let entry = health.watches.entry(watch.name.to_string()).or_default();
+    match result {
+        Ok(Read::Nothing) => {}
+        Ok(Read::Samples { remarks }) => {
+            if entry.failures_in_a_row > 0 {
+                tracing::info!(watch = %watch.name, "reading again");
+            }
+            let warning = (!remarks.is_empty()).then(|| format!("server warns: {}", remarks.join("; ")));
+            if let Some(warning) = warning.as_ref().filter(|w| entry.last_error.as_ref() != Some(w)) {
+                tracing::warn!(watch = %watch.name, warning, "the answer may be incomplete");
+            }
+            (entry.answered, entry.failing, entry.filled) = (true, false, true);
+            (entry.failures_in_a_row, entry.not_before) = (0, None);
+            entry.last_error = warning;
+            let source = health.sources.entry(watch.source.to_string()).or_default();
+            (source.up, source.last_success) = (true, Some(now));
+        }
+        Err(error) => {
+            let text = match error.hint() {
+                Some(hint) => format!("{error} (hint: {hint})"),
+                None => error.to_string(),
+            };
+            if entry.last_error.as_ref() != Some(&text) || entry.failures_in_a_row.is_power_of_two() {
+                tracing::warn!(watch = %watch.name, error = text, failures = entry.failures_in_a_row + 1, "could not read");
+            }
+            entry.failing = true;
+            entry.failures_in_a_row += 1;
+            // 10, 20, 40 ... seconds: a server that comes back is not met by everything at once, and not left alone for long.
+            let pause = Span::from_secs(5).times(1 << entry.failures_in_a_row.min(6)).min(MAX_PAUSE);
+            entry.not_before = Some(now + pause);
+            entry.last_error = Some(text.clone());
+            // A query that the server understands and refuses says nothing against the server.
+            let refused = matches!(error.cause, Cause::Status { code: 400 | 422, .. });
+            let source = health.sources.entry(watch.source.to_string()).or_default();
+            source.up = refused;
+            source.last_error = Some(text);
+        }
+    }
+}
+
+fn outcome(error: &SourceError) -> RequestOutcome {
+    match &error.cause {
+        Cause::Timeout { .. } | Cause::TooSlow { .. } => RequestOutcome::Timeout,
+        Cause::Connect(_) | Cause::Tls(_) => RequestOutcome::Connection,
+        Cause::Status { code: 429, .. } => RequestOutcome::Throttled,
+        Cause::Status { code: 400..=499, .. } | Cause::Settings { .. } | Cause::File { .. } | Cause::Redirect { .. } => RequestOutcome::Refused,
+        Cause::Status { .. } => RequestOutcome::ServerError,
+        Cause::BodyTooLarge { .. } => RequestOutcome::TooLarge,
+        Cause::Truncated(_) | Cause::NotPrometheus { .. } | Cause::Encoding(_) | Cause::Decode(_) => RequestOutcome::BadAnswer,
+    }
+}
+
+fn count_request(shared: &Shared, began: Instant, outcome: RequestOutcome) {
+    shared.metrics.source_requests.get_or_create(&outcome).inc();
+    shared.metrics.source_request_duration_s.observe(began.elapsed().as_secs_f64());
+}
+
+fn count_answer(shared: &Shared, began: Instant, answer: &RangeAnswer) {
+    count_request(shared, began, if answer.remarks.partial { RequestOutcome::Partial } else { RequestOutcome::Ok });
+    let stats = &answer.stats;
+    let metrics = &shared.metrics;
+    metrics.source_received_bytes.inc_by(stats.bytes);
+    metrics.samples_decoded.inc_by(stats.samples);
+    let missing = |reason: MissingReason, count: u64| drop(metrics.samples_missing.get_or_create(&reason).inc_by(count));
+    missing(MissingReason::NotFinite, stats.nan + stats.infinite);
+    missing(MissingReason::Stale, stats.stale);
+    missing(MissingReason::Duplicate, stats.duplicates);
+    let cells = (answer.frame.rows() * answer.frame.grid().len) as u64;
+    missing(MissingReason::Gap, cells.saturating_sub(answer.frame.present() as u64));
+}
