@@ -1,0 +1,5 @@
+//! The one integration test binary: each further one would link everything again.
+//!
+//! `support` starts the real programs that Portent lives among, each on its own free port and in its own throwaway folder.
+
+mod support;
