@@ -28,7 +28,7 @@ pub fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback socket");
         let port = listener.local_addr().expect("a bound socket has an address").port();
-        if GIVEN.lock().unwrap().get_or_insert_default().insert(port) {
+        if GIVEN.lock().expect("nobody panics with it").get_or_insert_default().insert(port) {
             return port;
         }
     }
@@ -89,7 +89,7 @@ impl Process {
             if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
                 panic!("{} ended with {status} before it was ready:\n{}", self.name, self.log_tail());
             }
-            http::try_get(url, Duration::from_secs(2)).ok().filter(|reply| reply.is_success())
+            http::try_get(url, Duration::from_secs(2)).ok().filter(http::Reply::is_success)
         });
         assert!(ready.is_some(), "{} was not ready at {url} within {within:?}:\n{}", self.name, self.log_tail());
     }

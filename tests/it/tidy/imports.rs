@@ -171,11 +171,10 @@ fn crates(source: &Source, tokens: &[Token<'_>]) -> Vec<Finding> {
             continue;
         }
         let root = name.split("::").next().unwrap_or(&name);
-        if let Some((_, homes, instead)) = HOMES.iter().find(|(names, _, _)| names.contains(&root)) {
-            if !homes.contains(&part) {
-                let found = format!("`{part}` uses `{root}`, which belongs to {}", homes.join(", "));
-                findings.push(finding("crates", source, line, found, instead));
-            }
+        let home = HOMES.iter().find(|(names, _, _)| names.contains(&root));
+        if let Some((_, homes, instead)) = home.filter(|(_, homes, _)| !homes.contains(&part)) {
+            let found = format!("`{part}` uses `{root}`, which belongs to {}", homes.join(", "));
+            findings.push(finding("crates", source, line, found, instead));
         }
     }
     findings

@@ -144,7 +144,7 @@ fn blank(text: &str) -> String {
                 wipe(start, i);
             }
             'r' if matches!(at(i + 1), '"' | '#') && (i == 0 || !is_word(at(i - 1)) || at(i - 1) == 'b') => {
-                let hashes = (i + 1..).take_while(|j| at(*j) == '#').count();
+                let hashes = chars[i + 1..].iter().take_while(|c| **c == '#').count();
                 if at(i + 1 + hashes) != '"' {
                     i += 1; // A raw identifier.
                     continue;
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn comments_and_literals_are_blank_and_code_is_not() {
-        let text = r####"let a = "x // y \" z"; // tail
-/* one /* two */ still */ let b = r#"raw " quote"#; let c = '"'; let d: &'static str = b"e\\"; let f = '\''; g();"####;
+        let text = r##"let a = "x // y \" z"; // tail
+/* one /* two */ still */ let b = r#"raw " quote"#; let c = '"'; let d: &'static str = b"e\\"; let f = '\''; g();"##;
         let code = blank(text);
         assert_eq!(code.lines().next().unwrap().trim_end(), "let a = \"           \";");
         for gone in ["tail", "one", "two", "still", "raw", "quote", "x ", "e\\"] {
