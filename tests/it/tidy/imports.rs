@@ -3,14 +3,18 @@
 use super::source::{Source, Token};
 use super::{Finding, finding};
 
+/// Knows only the core.
 const BASE: &[&str] = &["core"];
-const CONFIG: &[&str] = &["core", "config", "packs", "source", "store", "ledger", "notify", "act", "chart"];
+
+/// Settings are made of the adapters' own types.
+const CONFIG: &[&str] = &["core", "config", "packs", "playbooks", "source", "store", "ledger", "notify", "act", "chart"];
+
+/// All but the command line.
 const SHELL: &[&str] = &[
     "core",
-    "config",
-    "packs",
     "clock",
     "telemetry",
+    "metrics",
     "source",
     "store",
     "ledger",
@@ -18,17 +22,20 @@ const SHELL: &[&str] = &[
     "act",
     "chart",
     "export",
+    "config",
+    "packs",
+    "playbooks",
     "daemon",
     "backtest",
     "server",
     "demo",
 ];
+
 const CLI: &[&str] = &[
     "core",
-    "config",
-    "packs",
     "clock",
     "telemetry",
+    "metrics",
     "source",
     "store",
     "ledger",
@@ -36,6 +43,9 @@ const CLI: &[&str] = &[
     "act",
     "chart",
     "export",
+    "config",
+    "packs",
+    "playbooks",
     "daemon",
     "backtest",
     "server",
@@ -46,15 +56,15 @@ const CLI: &[&str] = &[
 /// Every part, the parts it may import besides itself, and what to do instead of importing another.
 const ORDER: &[(&[&str], &[&str], &str)] = &[
     (&["core"], &[], "the core is pure: hand it what it needs as an argument, or move the type it needs into core"),
-    (&["clock", "telemetry"], BASE, "clock and telemetry know only the core"),
+    (&["clock", "telemetry", "metrics"], BASE, "it knows only the core: let the shell hand it over"),
     (
         &["source", "store", "ledger", "notify", "act", "chart", "export"],
         BASE,
         "adapters know the core and never each other: move what both need to core, or let the daemon hand it over",
     ),
-    (&["config", "packs"], CONFIG, "config makes settings and never runs anything: let the shell or the verb do it"),
+    (&["config", "packs", "playbooks"], CONFIG, "config makes settings and never runs anything: let the shell or the verb do it"),
     (&["daemon", "backtest", "server", "demo"], SHELL, "shells do not know the command line: hand them a value that cli has parsed"),
-    (&["cli", "lib", "main"], CLI, "add the part to the order in tests/it/tidy/imports.rs"),
+    (&["cli", "lib", "main"], CLI, "add the part to ORDER in tests/it/tidy/imports.rs"),
 ];
 
 /// A crate, the parts it belongs to, and what to do instead.

@@ -63,7 +63,26 @@ impl Source {
             let name = path.strip_prefix(root).expect("found below the root").to_string_lossy().replace('\\', "/");
             Self::new(&name, &fs::read_to_string(path).expect("a source is text"))
         };
-        paths.iter().map(read).collect()
+        let mut sources: Vec<Self> = paths.iter().map(read).collect();
+        mark_test_files(&mut sources);
+        sources
+    }
+
+    /// The files that a `#[cfg(test)] mod name;` in this one stands for: `folder/name.rs` and all of `folder/name/`.
+    fn test_modules(&self) -> Vec<String> {
+        let (parent, file) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let stem = file.trim_end_matches(".rs");
+        let folder = if matches!(stem, "mod" | "lib" | "main") { parent.to_owned() } else { format!("{parent}/{stem}") };
+        let mut modules = Vec::new();
+        let mut path = None;
+        for line in self.lines.iter().filter(|line| line.is_test) {
+            if line.code.trim_start().starts_with("#[path") {
+                path = line.raw.split('"').nth(1).map(|file| without_parents(&format!("{parent}/{}", file.trim_end_matches(".rs"))));
+            } else if let Some((_, name)) = line.code.split_once("mod ").filter(|_| line.code.trim_end().ends_with(';')) {
+                modules.push(path.take().unwrap_or_else(|| format!("{folder}/{}", name.trim_end().trim_end_matches(';'))));
+            }
+        }
+        modules
     }
 
     /// `source` for `src/source.rs` and all of `src/source/`; `lib`, `main` for those; the crate's name for other members.
@@ -105,6 +124,38 @@ impl Source {
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
+}
+
+/// Marks all lines of files that are tests because their `mod` line is, and of the files that those name.
+fn mark_test_files(sources: &mut [Source]) {
+    loop {
+        let modules: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+        let is_test = |path: &str| {
+            let below = |module: &String| path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'));
+            modules.iter().any(below)
+        };
+        let mut changed = false;
+        for source in sources.iter_mut().filter(|source| is_test(&source.path)) {
+            for line in source.lines.iter_mut().filter(|line| !line.is_test) {
+                (line.is_test, changed) = (true, true);
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// `a/b/../c` -> `a/c`.
+fn without_parents(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            ".." => parts.truncate(parts.len().saturating_sub(1)),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// Replaces comments and the insides of literals by blanks; line ends stay.
@@ -185,7 +236,8 @@ fn test_lines(lines: &[&str]) -> Vec<bool> {
     let mut index = 0;
     while index < lines.len() {
         let start = lines[index].trim_start();
-        let (inner, outer) = (start.starts_with("#![cfg(test)]"), start.starts_with("#[cfg(test)]") || start.starts_with("#[test]"));
+        let inner = start.starts_with("#![cfg(test)]");
+        let outer = ["#[cfg(test)]", "#[cfg(all(test", "#[test]"].iter().any(|attribute| start.starts_with(attribute));
         if inner {
             marks[index..].fill(true);
             return marks;
@@ -240,6 +292,25 @@ mod tests {
         assert_eq!(marks, [false, true, true, true, true, true, false, true, true, false]);
         let words: Vec<&str> = source.tokens().iter().map(|t| t.text).filter(|t| t.len() == 1 && t.chars().all(is_word)).collect();
         assert_eq!(words, ["a", "c", "d"]);
+    }
+
+    #[test]
+    fn files_of_test_modules_are_tests() {
+        let file = |path, text| Source::new(path, text);
+        let mut sources = [
+            file("src/source/fetch.rs", "#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"fault_tests.rs\"]\nmod faults;\nmod body;\n"),
+            file("src/source/mod.rs", "#[cfg(all(test, unix))]\npub mod testing;\n"),
+            file("src/source/fetch/tests.rs", "fn a() {}\n"),
+            file("src/source/fetch/tests/slow.rs", "fn a() {}\n"),
+            file("src/source/fault_tests.rs", "#[path = \"../store/child.rs\"]\nmod child;\n"),
+            file("src/store/child.rs", "fn a() {}\n"),
+            file("src/source/testing.rs", "fn a() {}\n"),
+            file("src/source/fetch/body.rs", "fn a() {}\n"),
+            file("src/source/tests.rs", "fn a() {}\n"),
+        ];
+        mark_test_files(&mut sources);
+        let marks: Vec<bool> = sources[2..].iter().map(|s| s.lines[0].is_test).collect();
+        assert_eq!(marks, [true, true, true, true, true, false, false]);
     }
 
     #[test]

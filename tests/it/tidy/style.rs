@@ -23,13 +23,16 @@ const FORBIDDEN: &[(&str, &str, &[&str], &str)] = &[
     ("prints", "print!", &["cli", "demo", "main"], "only verbs talk to the terminal: return a value, or log it with tracing"),
     ("prints", "eprint!", &["cli", "demo", "main"], "only verbs talk to the terminal: return a value, or log it with tracing"),
     ("clock", "SystemTime::now", CLOCK, "take `now` as an argument; shells read it from src/clock.rs"),
-    ("clock", "Instant::now", CLOCK, "take `now` as an argument; shells read it from src/clock.rs"),
+    ("clock", "Instant::now", WAITING, "take `now` as an argument; shells read it from src/clock.rs"),
     ("clock", "Zoned::now", CLOCK, "take `now` as an argument; shells read it from src/clock.rs"),
     ("clock", "Timestamp::now", CLOCK, "take `now` as an argument; shells read it from src/clock.rs"),
 ];
 
-/// The clock, and the shells that live by it. Not the backtest: its time is the data's.
-const CLOCK: &[&str] = &["clock", "daemon", "server", "demo"];
+/// The clock, what reports about the process itself, and the shells that live by it. Not the backtest: its time is the data's.
+const CLOCK: &[&str] = &["clock", "telemetry", "metrics", "daemon", "server", "demo"];
+
+/// These and the parts that wait for the network: a timeout needs a monotonic clock of its own, and no decision hangs on it.
+const WAITING: &[&str] = &["clock", "telemetry", "metrics", "daemon", "server", "demo", "source", "notify", "act"];
 
 /// Words in a private constant's name that make it a limit.
 const LIMIT_WORDS: &[&str] = &["MAX", "MIN", "LIMIT", "TIMEOUT", "CAPACITY", "BUDGET", "RETRIES", "ATTEMPTS"];
@@ -88,18 +91,24 @@ fn has_word(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| word.starts_with('.') || !code[..at].ends_with(is_part))
 }
 
-/// A public constant of a module, or a private one whose name says that it is a limit, without a doc comment above its attributes.
+/// A public number of a module, or a private one whose name says that it is a limit, without a doc comment. Constants without an empty
+/// line between them share the comment above the first.
 fn undocumented_limit(source: &Source, index: usize) -> Option<&str> {
-    let code = source.lines[index].code.as_str();
-    let (is_public, rest) = match code.strip_prefix("pub") {
-        Some(rest) => (true, rest.trim_start_matches(|c| c != ' ').trim_start()),
-        None => (false, code),
-    };
-    let name = rest.strip_prefix("const ")?.split(':').next()?.trim();
+    let (is_public, name, kind) = constant(&source.lines[index].code)?;
     let is_limit = is_public || name.split('_').any(|word| LIMIT_WORDS.contains(&word));
-    let above = source.lines[..index].iter().rev().find(|line| !line.raw.trim_start().starts_with("#["));
-    let is_documented = above.is_some_and(|line| line.raw.trim_start().starts_with("///"));
-    (is_limit && !is_documented && !rest.starts_with("const fn") && name != "_").then_some(name)
+    let mut above = source.lines[..index].iter().rev().map(|line| line.raw.as_str());
+    let head = above.find(|raw| !raw.trim_start().starts_with("#[") && constant(raw).is_none());
+    let is_documented = head.is_some_and(|raw| raw.trim_start().starts_with("///"));
+    (is_limit && !is_documented && kind != "&str").then_some(name)
+}
+
+/// Whether a constant of a module is public, its name and its type.
+fn constant(code: &str) -> Option<(bool, &str, &str)> {
+    let visible = ["pub ", "pub(crate) "].iter().find_map(|visibility| code.strip_prefix(visibility));
+    let rest = visible.or_else(|| code.strip_prefix("pub(super) ")).unwrap_or(code);
+    let (name, after) = rest.strip_prefix("const ")?.split_once(':')?;
+    let is_name = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') && name != "_";
+    is_name.then(|| (visible.is_some(), name, after.split('=').next().unwrap_or(after).trim()))
 }
 
 #[cfg(test)]
@@ -136,12 +145,14 @@ mod tests {
         for code in
             ["SystemTime::now()", "std::time::Instant::now()", "jiff::Zoned::now()", "tokio::time::Instant::now()", "Timestamp::now()"]
         {
-            for path in ["src/core/x.rs", "src/source/prometheus.rs", "src/backtest/mod.rs", "models/src/x.rs"] {
+            for path in ["src/core/x.rs", "src/store/sled.rs", "src/backtest/mod.rs", "models/src/x.rs"] {
                 assert_eq!(rules(path, code), [("clock", 2)], "{path}: {code}");
             }
             assert_eq!(rules("src/clock.rs", code), [], "{code}");
             assert_eq!(rules("src/daemon/tick.rs", code), [], "{code}");
         }
+        assert_eq!(rules("src/source/fetch.rs", "let end = Instant::now() + timeout;"), []);
+        assert_eq!(rules("src/source/fetch.rs", "let now = SystemTime::now();"), [("clock", 2)]);
     }
 
     #[test]
@@ -174,5 +185,8 @@ mod tests {
             assert_eq!(rules("src/core/x.rs", &format!("/// Why.\n#[allow(dead_code)]\n{code}")), [], "{code}");
         }
         assert_eq!(rules("src/core/x.rs", "pub const fn f() {}\nconst UNITS: u8 = 1;\nconst _: () = ();"), []);
+        assert_eq!(rules("src/core/x.rs", "pub const HEADER: &str = \"id\";"), []);
+        let group = "/// Most sources and watches of one file.\nconst MAX_SOURCES: usize = 1;\nconst MAX_WATCHES: usize = 1;\n";
+        assert_eq!(rules("src/core/x.rs", &format!("{group}\nconst MAX_OTHERS: usize = 1;\n")), [("limits", 6)]);
     }
 }
