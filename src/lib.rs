@@ -1,8 +1,10 @@
 //! Portent.
 pub mod chart;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
+pub mod daemon;
 pub mod demo;
 pub mod export;
 pub mod ledger;

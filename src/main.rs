@@ -1,1 +1,7 @@
-fn main() {}
+//! The `portent` binary: see the library's documentation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    portent::cli::main()
+}

@@ -55,7 +55,7 @@ impl Playbook {
     /// its own conditions name the watch or its labels. A playbook without conditions is for nobody by itself.
     pub fn is_for(&self, watch: &str, suggested: &[String], labels: &Labels) -> bool {
         let matches_labels = self.when.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
-        if suggested.iter().any(|name| *name == self.name) {
+        if suggested.contains(&self.name) {
             return matches_labels;
         }
         let has_condition = !self.when.watches.is_empty() || !self.when.labels.is_empty();

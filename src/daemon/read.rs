@@ -187,7 +187,9 @@ fn outcome(error: &SourceError) -> RequestOutcome {
         Cause::Timeout { .. } | Cause::TooSlow { .. } => RequestOutcome::Timeout,
         Cause::Connect(_) | Cause::Tls(_) => RequestOutcome::Connection,
         Cause::Status { code: 429, .. } => RequestOutcome::Throttled,
-        Cause::Status { code: 400..=499, .. } | Cause::Settings { .. } | Cause::File { .. } | Cause::Redirect { .. } => RequestOutcome::Refused,
+        Cause::Status { code: 400..=499, .. } | Cause::Settings { .. } | Cause::File { .. } | Cause::Redirect { .. } => {
+            RequestOutcome::Refused
+        }
         Cause::Status { .. } => RequestOutcome::ServerError,
         Cause::BodyTooLarge { .. } => RequestOutcome::TooLarge,
         Cause::Truncated(_) | Cause::NotPrometheus { .. } | Cause::Encoding(_) | Cause::Decode(_) => RequestOutcome::BadAnswer,

@@ -71,10 +71,6 @@ fn fan(fit: &Fit, now: Timestamp, horizon: Span) -> Fan {
     Fan {
         at: ahead.iter().map(|&h| at(h)).collect(),
         median: pick(&forecast.median),
-        levels: forecast
-            .intervals
-            .iter()
-            .map(|i| FanLevel { level: i.level, lower: pick(&i.lower), upper: pick(&i.upper) })
-            .collect(),
+        levels: forecast.intervals.iter().map(|i| FanLevel { level: i.level, lower: pick(&i.lower), upper: pick(&i.upper) }).collect(),
     }
 }

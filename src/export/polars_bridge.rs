@@ -71,6 +71,7 @@ fn column(name: &str, array: &ArrayRef) -> Result<Column, BridgeError> {
     // SAFETY: both sides' structs are the C data interface's `ArrowArray` and `ArrowSchema`, `repr(C)` with the same fields in the same order, so
     // that moving one into the other's type changes nothing but its name; each is moved, not copied, so that exactly one release is called.
     // `to_ffi` has just made them valid and of one another's type, which is all that the import asks for.
+    #[allow(unsafe_code, reason = "the one place where two Arrow implementations meet; argued just above")]
     let imported = unsafe {
         let array = std::mem::transmute::<arrow::ffi::FFI_ArrowArray, polars_arrow::ffi::ArrowArray>(array);
         let schema = std::mem::transmute::<arrow::ffi::FFI_ArrowSchema, polars_arrow::ffi::ArrowSchema>(schema);

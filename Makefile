@@ -1,0 +1,58 @@
+# One profile everywhere: demo, test, bench and check share target/release, so nothing is compiled twice.
+# `make demo`   the whole thing on bundled data        `make test`   all tests, against real servers
+# `make bench`  speed and memory                       `make check`  format, lints, import rules, licences
+#
+# mold is used for linking where it is installed and never required. It wraps the build only: `mold -run` works by LD_PRELOAD, which must
+# not reach the programs that tests start.
+
+CARGO ?= cargo
+MOLD := $(shell command -v mold >/dev/null 2>&1 && echo "mold -run")
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+FLAGS := --release --locked
+
+.PHONY: demo test bench check test-packages fmt lint rules deny
+
+demo:
+	$(MOLD) $(CARGO) build $(FLAGS)
+	$(CARGO) run --quiet $(FLAGS) -- demo $(ARGS)
+
+# Doc tests first (nextest does not run them), so that the runner's summary stands last.
+test: test-packages
+	$(MOLD) $(CARGO) test $(FLAGS) --workspace --no-run
+	$(MOLD) $(CARGO) test $(FLAGS) --workspace --doc
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run $(FLAGS) --workspace $(ARGS)
+else
+	$(CARGO) test $(FLAGS) --workspace --no-fail-fast --lib --bins --tests $(ARGS)
+endif
+
+# What the tests need from the system; fails and names what is missing where it cannot install.
+test-packages:
+	scripts/install-test-packages
+
+# The bench profile inherits release without a change: the same artifacts.
+bench:
+	$(MOLD) $(CARGO) bench --locked --workspace --bench '*' --no-run
+	$(CARGO) bench --locked --workspace --bench '*' $(ARGS)
+
+check: fmt lint rules deny
+
+fmt:
+	$(CARGO) fmt --all --check
+
+# Not `cargo clippy`: that asks for every dependency once more as metadata, minutes of work. Clippy stands in for rustc on our own crates
+# only, in a normal build, on the dependencies that are built already. Warnings are errors.
+lint: export RUSTC_WORKSPACE_WRAPPER := clippy-driver
+lint: export CLIPPY_ARGS := -Dwarnings
+lint: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+lint:
+	$(MOLD) $(CARGO) build $(FLAGS) --workspace --all-targets
+
+rules:
+	$(MOLD) $(CARGO) test $(FLAGS) --test it tidy::
+
+# The advisory database is a network clone and not part of this; deny.toml holds our dated exceptions for it.
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny (6 minutes on 2 cores)" >&2; exit 1; }
+	$(CARGO) fetch --locked
+	$(CARGO) deny --offline --locked check licenses bans sources

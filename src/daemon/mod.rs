@@ -1,0 +1,6 @@
+//! d
+mod bridge;
+mod effects;
+mod read;
+mod scene;
+mod state;
