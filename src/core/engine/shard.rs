@@ -120,6 +120,18 @@ impl Shard {
         self.rows[row].threshold = threshold;
     }
 
+    pub fn set_all_thresholds(&mut self, threshold: f64) {
+        for row in &mut self.rows {
+            (row.threshold, row.breach) = (threshold, BreachWatch::default());
+        }
+    }
+
+    /// Horizon or bounds may have changed: every series is looked at anew.
+    pub fn forget_fits(&mut self) {
+        self.fits.clear();
+        self.rows.iter_mut().for_each(|row| row.next_look = Timestamp::MIN);
+    }
+
     pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
         (0..self.rows.len()).map(|row| self.view(row))
     }
