@@ -8,7 +8,7 @@ mod checkpoint;
 mod effects;
 mod read;
 mod reload;
-mod scene;
+pub mod scene;
 mod sources;
 mod state;
 mod tick;
@@ -115,6 +115,7 @@ impl Daemon {
             config: RwLock::new(Arc::new(config)),
             engine: Mutex::new(engine),
             health: Mutex::new(Health::default()),
+            deciding: Arc::default(),
             unrecorded: Mutex::new(Vec::new()),
             ledger: Arc::new(ledger),
             store: Arc::new(opened.store),
@@ -183,9 +184,17 @@ impl Daemon {
         }
         tracing::info!("stopping");
         stop.send_replace(true);
-        let writing = shared.clone();
         let now = shared.clock.now();
-        let written = tokio::task::spawn_blocking(move || checkpoint::write(&writing, now));
+        let decided = shared.deciding.clone().write_owned().await;
+        effects::carry_out(&shared, Vec::new(), now).await;
+        let writing = shared.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            // What the ledger could not take must be decided again at the next start.
+            if writing.unrecorded().is_empty() {
+                checkpoint::write(&writing, now);
+            }
+            drop(decided);
+        });
         delivery.stop().await;
         while tasks.join_next().await.is_some() {}
         if let Err(error) = written.await {

@@ -65,8 +65,7 @@ impl Ticker {
             read::source(&shared, client, own, now)
         }))
         .await;
-        let passed = shared.engine().step(now, Input::Tick);
-        effects::carry_out(&shared, passed, now).await;
+        effects::decide(&shared, now, move |engine| engine.step(now, Input::Tick)).await;
         self.look_after(now).await;
         shared.metrics.ticks.inc();
         shared.metrics.tick_duration_s.observe(began.elapsed().as_secs_f64());
