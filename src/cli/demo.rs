@@ -160,7 +160,7 @@ struct Story {
     open: BTreeMap<String, Prediction>,
     anomalies: usize,
     hooks: usize,
-    charts: usize,
+    told: Vec<String>,
 }
 
 impl Story {
@@ -176,7 +176,7 @@ impl Story {
             open: BTreeMap::new(),
             anomalies: 0,
             hooks: 0,
-            charts: 0,
+            told: Vec::new(),
         }
     }
 
@@ -184,7 +184,7 @@ impl Story {
         match effect {
             Effect::Raised(p) => {
                 self.raised += 1;
-                self.charts += usize::from(self.chart_dir.join(format!("{}.png", p.id)).exists());
+                self.told.push(p.id.to_string());
                 self.open.insert(p.id.to_string(), p.clone());
                 let eta = p
                     .eta
@@ -197,10 +197,10 @@ impl Story {
                     &format!("{}  {:.0} % within {}, ETA {eta}", p.title, 100.0 * p.likelihood, p.horizon),
                 );
                 if let Some(reason) = p.evidence.first() {
-                    println!("{:33}because: {}", "", reason.text);
+                    println!("{:35}because: {}", "", reason.text);
                 }
                 if let Some(playbook) = p.suggested_playbooks.first() {
-                    println!("{:33}would run {}: {}", "", playbook.name, playbook.would_run.join(", "));
+                    println!("{:35}would run {}: {}", "", playbook.name, playbook.would_run.join(", "));
                 }
             }
             Effect::Updated(_) => {}
@@ -237,18 +237,21 @@ impl Story {
     fn hook(&mut self, event: &serde_json::Value) {
         self.hooks += 1;
         let kind = event["type"].as_str().unwrap_or("?").rsplit('.').next().unwrap_or("?");
-        println!("{:20}webhook      {kind} {} (signature checked)", "", event["id"].as_str().unwrap_or("?"));
+        if kind != "updated" {
+            println!("{:22}webhook      {kind} {} (signature checked)", "", event["id"].as_str().unwrap_or("?"));
+        }
     }
 
     fn line(&self, code: &str, at: Timestamp, word: &str, text: &str) {
         let (on, off) = if self.colour { (format!("\u{1b}[1;{code}m"), "\u{1b}[0m") } else { (String::new(), "") };
-        println!("{:<20}{on}{word:<11}{off}  {text}", short_time(at));
+        println!("{:<22}{on}{word:<11}{off}  {text}", short_time(at));
     }
 
     fn sum_up(&self, samples: usize, lived: Span, took: Duration, interrupted: bool) {
         let mut leads = self.came_true.clone();
         leads.sort_by(f64::total_cmp);
         let median = leads.get(leads.len() / 2).map_or_else(|| "-".to_owned(), |s| rough(Span::from_secs_f64(*s)));
+        let charts = self.told.iter().filter(|id| self.chart_dir.join(format!("{id}.png")).exists()).count();
         println!("\n{}", if interrupted { "Interrupted. So far:" } else { "That was the week:" });
         println!(
             "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} still open",
@@ -261,7 +264,7 @@ impl Story {
             "  {} webhooks delivered, each signature checked; {} anomalies noted; {} charts in {}/",
             self.hooks,
             self.anomalies,
-            self.charts,
+            charts,
             self.chart_dir.display()
         );
         println!("  {} of time in {:.0} s on {samples} samples", rough(lived), took.as_secs_f64());

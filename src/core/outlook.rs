@@ -38,7 +38,8 @@ impl Fit {
         self.made_in == if self.fine { block.newest_fine() } else { block.newest_bucket() }
     }
 
-    pub fn new(block: &Block, row: usize, watch: &Watch) -> Result<Self, FitError> {
+    /// `breach` is the threshold and its side, where there is one: what led to a breach that is over says little about what comes.
+    pub fn new(block: &Block, row: usize, watch: &Watch, breach: Option<(Side, f64)>) -> Result<Self, FitError> {
         let geometry = block.geometry();
         let fine = use_fine(block, row, watch, geometry);
         let (bucket_ms, newest) = if fine { (geometry.fine_ms, block.newest_fine()) } else { (geometry.bucket_ms, block.newest_bucket()) };
@@ -57,7 +58,11 @@ impl Fit {
             flat.plus((0..steps).map(|h| shape(newest + h as i64)))
         } else {
             let season = if watch.profile.seasonal { geometry.buckets_per_day() } else { 0 };
-            Ensemble.fit(&Context::new(&block.coarse_means(row), season, bounds), steps)?
+            let mut values = block.coarse_means(row);
+            if let Some((side, threshold)) = breach {
+                forget_before(&mut values, side, threshold, geometry.buckets_per_day());
+            }
+            Ensemble.fit(&Context::new(&values, season, bounds), steps)?
         };
         Ok(Self { fitted, made_in: newest, fine, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
     }
@@ -83,6 +88,24 @@ impl Fit {
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
         let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
+    }
+}
+
+/// Leaves only what came after the last breach, if it was an incident: yesterday's disaster at three is no season, and what was done about
+/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays.
+fn forget_before(values: &mut [f64], side: Side, threshold: f64, per_day: usize) {
+    /// Breaches this near to each other by the time of day are one rhythm.
+    const SAME_TIME_BUCKETS: usize = 2;
+    let breached: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite() && side.is_breach(values[i], threshold)).collect();
+    let Some(&last) = breached.last() else { return };
+    let is_rhythm = per_day > 0
+        && breached.iter().any(|&earlier| {
+            let apart = last - earlier;
+            let off = apart % per_day;
+            apart > per_day / 2 && off.min(per_day - off) <= SAME_TIME_BUCKETS
+        });
+    if !is_rhythm {
+        values[..=last].fill(f64::NAN);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::core::outlook::{self, Fit, Outlook};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Limit, Watch};
+use crate::core::watch::{Limit, Side, Watch};
 
 /// A series this likely to breach is looked at with every sample; the others once a bucket, or when they come half way nearer.
 const HOT_LIKELIHOOD: f64 = 0.05;
@@ -330,7 +330,7 @@ impl Shard {
             return Some(outlook::deadline(value, rate, watch, limit.side, threshold));
         }
         if !self.fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
-            let fit = Fit::new(&self.block, row, watch).ok()?;
+            let fit = Fit::new(&self.block, row, watch, Some((limit.side, threshold))).ok()?;
             self.fits.insert(row, fit);
         }
         let fit = &self.fits[&row];
@@ -408,11 +408,16 @@ impl Shard {
         self.lives.retain(|_, lives| !lives.is_empty());
     }
 
+    fn breach_of(&self, row: usize, watch: &Watch) -> Option<(Side, f64)> {
+        let threshold = self.rows[row].threshold;
+        watch.limit.as_ref().filter(|_| !threshold.is_nan()).map(|limit| (limit.side, threshold))
+    }
+
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
             Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch).ok(),
+            None => Fit::new(&self.block, row, watch, self.breach_of(row, watch)).ok(),
         }
     }
 }
