@@ -3,7 +3,12 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod cell;
+mod chart;
+mod detect;
+mod forecast;
 mod output;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -20,12 +25,24 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Score every sample of data files: how far from normal it is
+    Detect(detect::Detect),
+    /// Forecast series of data files; whether and when they reach a threshold
+    Forecast(forecast::Forecast),
+    /// Draw a series as PNG: history, normal band, forecast, threshold
+    Chart(chart::Chart),
+}
 
 /// Runs the verb. Failures are said on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.verb {}
+    let outcome = match cli.verb {
+        Verb::Detect(detect) => detect.run(),
+        Verb::Forecast(forecast) => forecast.run(),
+        Verb::Chart(chart) => chart.run(),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
 }
 
 /// What a verb came to.
