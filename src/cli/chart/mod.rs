@@ -26,6 +26,9 @@ use self::series::Found;
 /// Points of the band: two a pixel column of the largest useful chart.
 const MAX_BAND_POINTS: i64 = 2_000;
 
+/// A baseline follows its trend for a day. What it would draw after that is no expectation of anything, least of all beside a forecast.
+const MAX_BAND_AHEAD: Span = Span::DAY;
+
 /// Samples in a row outside the band that are marked, as the daemon calls only those an anomaly ...
 const RUN: usize = 3;
 /// ... or one alone at this score: at the edge of normal one in twenty lies outside by chance.
@@ -172,8 +175,9 @@ impl Chart {
         if scene.normal.is_empty() {
             return;
         }
-        let ahead_every = series.step.max(Span::from_millis(self.horizon.as_millis() / MAX_BAND_POINTS));
-        let steps = self.horizon.as_millis() / ahead_every.as_millis().max(1);
+        let reach = self.horizon.min(MAX_BAND_AHEAD);
+        let ahead_every = series.step.max(Span::from_millis(reach.as_millis() / MAX_BAND_POINTS));
+        let steps = reach.as_millis() / ahead_every.as_millis().max(1);
         let future = (0..=steps).map(|h| scene.now + ahead_every.times(h));
         scene.normal.extend(future.filter_map(|at| scorer.expected(at).map(|band| BandPoint::new(at, band, self.sigma))));
     }
