@@ -184,8 +184,8 @@ pub struct Outlook {
 /// What a fitted series will do against a threshold.
 pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
     let elapsed = fit.elapsed(at).max(0.0);
-    let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
-    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed);
+    let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed, 1);
+    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
     let step_s = fit.step.as_secs_f64();
     let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);
     let origins = fit.fitted.errors().origins();
@@ -223,14 +223,21 @@ pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshol
 
 /// Median slope of the fine ring since the last large fall, per minute; of the coarse one where the fine one is too thin; 0 where both are.
 pub fn rate_per_minute(block: &Block, row: usize) -> f64 {
-    const MINUTE_MS: f64 = 60_000.0;
-    let fine = median_slope(&tooth(block.fine_means(row)));
-    if fine.is_finite() {
-        return fine * MINUTE_MS / block.geometry().fine_ms as f64;
+    let fine = slope_per_minute(block.fine_means(row), Span::from_millis(block.geometry().fine_ms));
+    if let Some(slope) = fine {
+        return slope;
     }
     let coarse = block.coarse_means(row);
     let slope = median_slope(&coarse[coarse.len().saturating_sub(24)..]);
     if slope.is_finite() { slope * MINUTE_MS / block.geometry().bucket_ms as f64 } else { 0.0 }
+}
+
+const MINUTE_MS: f64 = 60_000.0;
+
+/// Median slope of equally spaced values since their last large fall, per minute; NaN values are gaps. `None` for too few.
+pub fn slope_per_minute(values: Vec<f64>, step: Span) -> Option<f64> {
+    let slope = median_slope(&tooth(values));
+    slope.is_finite().then(|| slope * MINUTE_MS / step.as_millis().max(1) as f64)
 }
 
 /// The values after the last one-step fall of more than half their range.

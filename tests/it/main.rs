@@ -6,3 +6,4 @@
 mod source_real;
 mod support;
 mod tidy;
+mod verbs;

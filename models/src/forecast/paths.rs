@@ -73,6 +73,13 @@ impl ErrorPaths {
         paths
     }
 
+    /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
+    pub(super) fn imagined(errors: Array2<f64>) -> Self {
+        let mut paths = Self { errors, windows: Vec::new(), knots: Vec::new(), near: Vec::new() };
+        paths.index();
+        paths
+    }
+
     fn index(&mut self) {
         let horizon = self.errors.ncols();
         let knots = MAX_KNOTS.min(horizon);

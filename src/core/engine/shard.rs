@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portent_models::baseline::{Accepted, Band, Block, Geometry};
+use portent_models::baseline::{Band, Block, Geometry};
 
 use super::Effect;
 use super::life::{BreachWatch, Life, Turn};
 use super::wording;
-use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
+use crate::core::score::{self, Scored};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Side, Watch};
 
@@ -179,9 +179,7 @@ impl Shard {
         present: &[(usize, f64)],
         effects: &mut Vec<Effect>,
     ) {
-        let geometry = self.block.geometry();
-        self.block.advance(at.as_millis(), &|bucket| civil::slot(&watch.zone, bucket, geometry.bucket_ms));
-        let civil = civil::hour_of_day(&watch.zone, at);
+        let civil = score::advance(&mut self.block, &watch.zone, at);
         for &(row, value) in present {
             self.sample(row, at, value, civil, watch, playbooks, reach, effects);
         }
@@ -201,13 +199,9 @@ impl Shard {
         reach: Reach,
         effects: &mut Vec<Effect>,
     ) {
-        let band = self.block.expected(row, at.as_millis(), civil);
-        if self.block.observe(row, at.as_millis(), value, band.map_or(f64::NAN, |b| b.expected)) != Accepted::New {
-            return;
-        }
+        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
         let judged = at >= reach.judge_from;
-        let old_enough = self.block.first_ms(row).is_some_and(|first| at.as_millis() - first >= watch.baseline.min_history.as_millis());
-        if let Some(band) = band.filter(|_| old_enough) {
+        if let Some(band) = taken.band {
             self.score(row, at, value, band, watch, judged, effects);
         }
         let Some(limit) = &watch.limit else { return };
@@ -227,14 +221,13 @@ impl Shard {
                 }
             }
         }
-        if judged && old_enough {
+        if judged && taken.is_old_enough {
             self.look(row, at, value, limit, watch, playbooks, effects);
         }
     }
 
     fn score(&mut self, row: usize, at: Timestamp, value: f64, band: Band, watch: &Watch, judged: bool, effects: &mut Vec<Effect>) {
-        let sigmas = band.sigmas(value);
-        let score = sigmas.abs() / watch.baseline.sigma;
+        let Scored { sigmas, score, lower, upper, .. } = Scored::new(band, value, watch.baseline.sigma);
         let state = &mut self.rows[row];
         state.score = score as f32;
         if !judged {
@@ -257,15 +250,15 @@ impl Shard {
                     sigmas,
                     value,
                     expected: band.expected,
-                    lower: band.lower(watch.baseline.sigma),
-                    upper: band.upper(watch.baseline.sigma),
+                    lower,
+                    upper,
                 };
                 effects.push(Effect::AnomalyStarted(anomaly.clone()));
                 self.anomalies.insert(row, anomaly);
             }
             Some(anomaly) if score > anomaly.score => {
                 (anomaly.score, anomaly.sigmas, anomaly.value, anomaly.expected) = (score, sigmas, value, band.expected);
-                (anomaly.lower, anomaly.upper) = (band.lower(watch.baseline.sigma), band.upper(watch.baseline.sigma));
+                (anomaly.lower, anomaly.upper) = (lower, upper);
             }
             Some(_) if even >= ANOMALY_OVER_AFTER => {
                 if let Some(mut anomaly) = self.anomalies.remove(&row) {
