@@ -10,6 +10,7 @@ use portent_models::baseline::{Band, Block, Geometry};
 use super::Effect;
 use super::life::{BreachWatch, Life, Turn};
 use super::wording;
+use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
