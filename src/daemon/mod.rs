@@ -2,5 +2,4 @@
 mod bridge;
 mod effects;
 mod read;
-mod scene;
 mod state;
