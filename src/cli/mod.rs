@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod backtest;
 mod output;
 
 use std::process::ExitCode;
@@ -20,12 +21,18 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Goes over the past: what would have been told, how long before, and how often in vain.
+    Backtest(backtest::Args),
+}
 
 /// Runs the verb. Failures are said on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.verb {}
+    let outcome = match cli.verb {
+        Verb::Backtest(args) => backtest::run(&args),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
 }
 
 /// What a verb came to.
