@@ -1,4 +1,5 @@
 //! Portent.
+pub mod backtest;
 pub mod chart;
 pub mod cli;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod notify;
 pub mod packs;
+pub mod picture;
 pub mod playbooks;
 pub mod server;
 pub mod source;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod backtest;
 mod cell;
 mod chart;
 mod check;
@@ -44,6 +45,8 @@ enum Verb {
     Forecast(forecast::Forecast),
     /// Draw a series as PNG: history, normal band, forecast, threshold
     Chart(chart::Chart),
+    /// Goes over the past: what would have been told, how long before, and how often in vain.
+    Backtest(backtest::Args),
 }
 
 /// Runs the verb. Failures are said on stderr.
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Verb::Detect(verb) => verb.run(),
         Verb::Forecast(verb) => verb.run(),
         Verb::Chart(verb) => verb.run(),
+        Verb::Backtest(args) => backtest::run(&args),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

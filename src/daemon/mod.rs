@@ -8,7 +8,6 @@ mod checkpoint;
 mod effects;
 mod read;
 mod reload;
-pub mod scene;
 mod sources;
 mod state;
 mod tick;

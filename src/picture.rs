@@ -1,4 +1,4 @@
-//! From the engine's state to a picture of one series.
+//! From the engine's state to a picture of one series, for every shell that shows one: what is drawn is what the engine knew at that moment.
 
 use crate::chart::{BandPoint, FAN_LEVELS, Fan, Scene, Unit, past_worth_showing};
 use crate::core::civil;
