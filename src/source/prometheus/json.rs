@@ -158,7 +158,7 @@ impl Tokenizer {
                 b'"' => at = self.string(chunk, at, sink)?,
                 b'0'..=b'9' | b'-' => {
                     self.want_value(at, byte)?;
-                    let end = at + run(&chunk[at..], is_number_byte);
+                    let end = at + number_run(&chunk[at..]);
                     if end == chunk.len() {
                         self.keep(&chunk[at..], Partial::Num)?;
                     } else {
@@ -270,7 +270,7 @@ impl Tokenizer {
                 result.map(|()| length + 1)
             }
             Partial::Num => {
-                let length = run(chunk, is_number_byte);
+                let length = number_run(chunk);
                 if length == chunk.len() {
                     self.keep(chunk, Partial::Num)?;
                     return Ok(length);
@@ -363,10 +363,28 @@ impl Tokenizer {
     }
 }
 
-fn is_number_byte(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E')
+/// What a byte means to the two inner loops: a table look-up a byte, which is all they do.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E' => NUMBER,
+            b'"' | b'\\' | 0..0x20 => STOPS_STRING,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+const NUMBER: u8 = 1;
+const STOPS_STRING: u8 = 2;
+
+fn number_run(bytes: &[u8]) -> usize {
+    run(bytes, |byte| CLASSES[usize::from(byte)] == NUMBER)
 }
 
+#[inline]
 fn run(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|b| !is(*b)).unwrap_or(bytes.len())
 }
@@ -380,21 +398,27 @@ struct Scan {
     control: bool,
 }
 
-fn scan_string(bytes: &[u8], mut after_backslash: bool) -> Scan {
-    let mut escaped = after_backslash;
-    for (i, byte) in bytes.iter().enumerate() {
-        if *byte < 0x20 {
-            return Scan { end: None, escaped, after_backslash, control: true };
+fn scan_string(bytes: &[u8], after_backslash: bool) -> Scan {
+    let mut scan = Scan { end: None, escaped: after_backslash, after_backslash, control: false };
+    let mut at = 0;
+    loop {
+        if scan.after_backslash {
+            match bytes.get(at) {
+                None => return scan,
+                Some(0..0x20) => return Scan { control: true, ..scan },
+                Some(_) => at += 1,
+            }
+            scan.after_backslash = false;
         }
-        if after_backslash {
-            after_backslash = false;
-        } else if *byte == b'"' {
-            return Scan { end: Some(i), escaped, after_backslash, control: false };
-        } else if *byte == b'\\' {
-            (after_backslash, escaped) = (true, true);
+        at += run(&bytes[at..], |byte| CLASSES[usize::from(byte)] != STOPS_STRING);
+        match bytes.get(at) {
+            None => return scan,
+            Some(b'"') => return Scan { end: Some(at), ..scan },
+            Some(b'\\') => (scan.after_backslash, scan.escaped) = (true, true),
+            Some(_) => return Scan { control: true, ..scan },
         }
+        at += 1;
     }
-    Scan { end: None, escaped, after_backslash, control: false }
 }
 
 fn unescape(raw: &[u8]) -> Option<String> {

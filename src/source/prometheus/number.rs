@@ -11,7 +11,10 @@ const EXACT_POWERS: [f64; 23] =
 const EXACT_INTEGER: u64 = 1 << 53;
 
 /// Digits a `u64` takes without overflow.
-const MAX_DIGITS: u32 = 19;
+const MAX_DIGITS: usize = 19;
+
+/// Digits of whole seconds read without a float: as many as [`MAX_SECONDS`] has.
+const MAX_SECOND_DIGITS: usize = 12;
 
 /// Seconds further from 1970 than this (about 31,000 years) are not a sample's time.
 const MAX_SECONDS: f64 = 1e12;
@@ -28,11 +31,11 @@ pub fn parse_value(bytes: &[u8]) -> Option<f64> {
 
 /// A Unix time in seconds with a fraction, to the nearest millisecond.
 pub fn parse_seconds_ms(bytes: &[u8]) -> Option<i64> {
-    let (negative, digits) = match bytes.split_first()? {
+    let (negative, unsigned) = match bytes.split_first()? {
         (b'-', rest) => (true, rest),
         _ => (false, bytes),
     };
-    match plain_seconds_ms(digits) {
+    match plain_seconds_ms(unsigned) {
         Some(ms) => Some(if negative { -ms } else { ms }),
         None => {
             let seconds = general(bytes)?;
@@ -44,41 +47,55 @@ pub fn parse_seconds_ms(bytes: &[u8]) -> Option<i64> {
 
 /// `1435781430` or `1435781430.781`, without float arithmetic; None for anything else, however valid.
 fn plain_seconds_ms(bytes: &[u8]) -> Option<i64> {
-    let point = bytes.iter().position(|b| *b == b'.').unwrap_or(bytes.len());
-    let fraction = bytes.get(point + 1..).unwrap_or_default();
-    if point == 0 || point > 12 || fraction.len() > 3 || (point < bytes.len() && fraction.is_empty()) {
+    let (seconds, whole) = digits(bytes, 0);
+    let seconds = i64::try_from(seconds).ok()?;
+    if whole == 0 || whole > MAX_SECOND_DIGITS {
         return None;
     }
-    let mut ms = 0;
-    for byte in bytes[..point].iter().chain(fraction) {
-        ms = ms * 10 + i64::from(digit(*byte)?);
-    }
-    for _ in fraction.len()..3 {
-        ms *= 10;
-    }
-    Some(ms)
+    let Some((b'.', fraction)) = bytes[whole..].split_first() else {
+        return (whole == bytes.len()).then_some(seconds * 1000);
+    };
+    let (ms, places) = digits(fraction, 0);
+    let scale = match places {
+        1 => 100,
+        2 => 10,
+        3 => 1,
+        _ => return None,
+    };
+    (places == fraction.len()).then_some(seconds * 1000 + i64::try_from(ms).ok()? * scale)
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    byte.is_ascii_digit().then(|| byte - b'0')
+/// The decimal digits at the front, appended to `value`, and how many there are. Wraps beyond [`MAX_DIGITS`]: the caller counts.
+#[inline]
+fn digits(bytes: &[u8], mut value: u64) -> (u64, usize) {
+    let mut count = 0;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        count += 1;
+    }
+    (value, count)
 }
 
 fn exact(bytes: &[u8]) -> Option<f64> {
-    let (negative, digits) = match bytes.split_first()? {
+    let (negative, unsigned) = match bytes.split_first()? {
         (b'-', rest) => (true, rest),
         _ => (false, bytes),
     };
-    let (mut mantissa, mut count, mut places, mut point) = (0_u64, 0_u32, 0_usize, false);
-    for byte in digits {
-        if *byte == b'.' && !point {
-            point = true;
-            continue;
+    let (mantissa, whole) = digits(unsigned, 0);
+    let (mantissa, places, end) = match unsigned.get(whole) {
+        None => (mantissa, 0, whole),
+        Some(b'.') => {
+            let (mantissa, places) = digits(&unsigned[whole + 1..], mantissa);
+            (mantissa, places, whole + 1 + places)
         }
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit(*byte)?));
-        count += 1;
-        places += usize::from(point);
-    }
-    if count == 0 || count > MAX_DIGITS || mantissa > EXACT_INTEGER {
+        Some(_) => return None,
+    };
+    let count = whole + places;
+    if end != unsigned.len() || count == 0 || count > MAX_DIGITS || mantissa > EXACT_INTEGER {
         return None;
     }
     // Exact: the mantissa is at most 2^53.
