@@ -1,5 +1,7 @@
 //! Portent.
 pub mod chart;
+#[cfg(test)]
+mod child_process;
 pub mod cli;
 pub mod clock;
 pub mod config;
