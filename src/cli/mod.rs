@@ -3,7 +3,12 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod check;
+mod demo;
+mod library;
 mod output;
+mod remote;
+mod run;
 
 use std::process::ExitCode;
 
@@ -20,12 +25,51 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    Run(run::Run),
+    Demo(demo::Demo),
+    Check(check::Check),
+    Packs(library::Packs),
+    Playbooks(library::Playbooks),
+    Status(remote::Status),
+    Predictions(remote::Predictions),
+}
 
 /// Runs the verb. Failures are said on stderr.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.verb {}
+    let outcome = match cli.verb {
+        Verb::Run(verb) => verb.run(),
+        Verb::Demo(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Packs(verb) => verb.run(),
+        Verb::Playbooks(verb) => verb.run(),
+        Verb::Status(verb) => verb.run(),
+        Verb::Predictions(verb) => verb.run(),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
+/// A configuration's errors, each on its line, after a first line that says how many there are.
+fn config_failure(errors: crate::config::ConfigErrors) -> Failure {
+    let count = errors.0.len();
+    Failure { message: format!("the configuration has {count} error{}\n{errors}", if count == 1 { "" } else { "s" }), hint: None, code: 2 }
 }
 
 /// What a verb came to.

@@ -3,7 +3,7 @@
 //! Looks only at a [`Block`]'s closed buckets for the model and at the newest ones for where the series stands now. The fit is a function of
 //! closed buckets alone, so it can be thrown away and made again at any moment without changing a single answer.
 
-use portent_models::baseline::{Block, Geometry};
+use portent_models::baseline::Block;
 use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model};
 use portent_models::robust::{SIGMA_PER_MAD, median_mut, median_slope};
 
@@ -11,9 +11,9 @@ use super::civil;
 use super::time::{Span, Timestamp};
 use super::watch::{Side, Watch};
 
-/// Horizons below this many coarse buckets are looked at on the fine ring.
-const FINE_BELOW_BUCKETS: i64 = 4;
-/// The fine ring needs this many closed buckets, else the coarse one is better than nothing.
+/// How far the fine ring looks ahead at most: with 63 closed buckets behind, further would be guessing.
+const FINE_STEPS: usize = 36;
+/// The fine ring needs this many closed buckets to say anything.
 const MIN_FINE: usize = 24;
 /// Past origins at which half of the full confidence is reached.
 const HALF_CONFIDENCE_ORIGINS: f64 = 6.0;
@@ -24,42 +24,69 @@ const MAX_STEPS: usize = 1_440;
 #[derive(Clone, Debug)]
 pub struct Fit {
     pub fitted: Fitted,
-    /// Number of the newest (still open) bucket it was made in; another one needs another fit.
-    pub made_in: i64,
-    pub fine: bool,
+    /// Number of the newest (still open) bucket it was made in; in another one it is out of date.
+    made_in: i64,
+    ring: Ring,
     /// Middle of the last bucket that was looked at.
     pub origin: Timestamp,
     pub step: Span,
 }
 
+/// Which of a block's rings a fit looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// A week of hours: rhythms and slow growth.
+    Coarse,
+    /// Five hours of five minutes: what has begun this morning.
+    Fine,
+}
+
 impl Fit {
     /// Whether the fit is still what a new one would be.
     pub fn is_current(&self, block: &Block) -> bool {
-        self.made_in == if self.fine { block.newest_fine() } else { block.newest_bucket() }
+        self.made_in == newest(block, self.ring)
     }
 
-    pub fn new(block: &Block, row: usize, watch: &Watch) -> Result<Self, FitError> {
+    /// `breach` is the threshold and its side, where there is one: what led to a breach that is over says little about what comes.
+    ///
+    /// # Errors
+    /// Where the ring holds too little.
+    pub fn new(block: &Block, row: usize, watch: &Watch, ring: Ring, breach: Option<(Side, f64)>) -> Result<Self, FitError> {
         let geometry = block.geometry();
-        let fine = use_fine(block, row, watch, geometry);
-        let (bucket_ms, newest) = if fine { (geometry.fine_ms, block.newest_fine()) } else { (geometry.bucket_ms, block.newest_bucket()) };
+        let newest = newest(block, ring);
+        let bucket_ms = if ring == Ring::Fine { geometry.fine_ms } else { geometry.bucket_ms };
         let middle = |bucket: i64| Timestamp::from_millis(bucket * bucket_ms + bucket_ms / 2);
         // One more step than the horizon for what has passed since the origin (up to one and a half), and one to interpolate in.
         let steps = (watch.horizon.as_millis() / bucket_ms) as usize + 3;
-        let steps = steps.min(MAX_STEPS);
         let bounds = Bounds { lower: watch.profile.lower, upper: watch.profile.upper };
-        let fitted = if fine {
-            // The fine ring is too short to see a day in: the daily shape is taken off before and put back after.
-            let shape = |bucket: i64| block.shape_at(row, civil::hour_of_day(&watch.zone, middle(bucket)));
-            let mut values = block.fine_means(row);
-            let first = newest - values.len() as i64;
-            values.iter_mut().enumerate().for_each(|(i, v)| *v -= shape(first + i as i64));
-            let flat = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?;
-            flat.plus((0..steps).map(|h| shape(newest + h as i64)))
-        } else {
-            let season = if watch.profile.seasonal { geometry.buckets_per_day() } else { 0 };
-            Ensemble.fit(&Context::new(&block.coarse_means(row), season, bounds), steps)?
+        let fitted = match ring {
+            Ring::Fine => {
+                let steps = steps.min(FINE_STEPS);
+                // The fine ring is too short to see a day in: the daily shape is taken off before and put back after.
+                let shape = |bucket: i64| block.shape_at(row, civil::hour_of_day(&watch.zone, middle(bucket)));
+                let mut values = block.fine_means(row);
+                let present = values.iter().filter(|v| v.is_finite()).count();
+                if present < MIN_FINE {
+                    return Err(FitError::TooShort { model: "fine", have: present, need: MIN_FINE });
+                }
+                let first = newest - values.len() as i64;
+                values.iter_mut().enumerate().for_each(|(i, v)| *v -= shape(first + i as i64));
+                if let Some((side, threshold)) = breach {
+                    forget_before(&mut values, side, threshold, 0);
+                }
+                let flat = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?;
+                flat.plus((0..steps).map(|h| shape(newest + h as i64)))
+            }
+            Ring::Coarse => {
+                let season = if watch.profile.seasonal { geometry.buckets_per_day() } else { 0 };
+                let mut values = block.coarse_means(row);
+                if let Some((side, threshold)) = breach.filter(|_| has_changed(block, row, watch)) {
+                    forget_before(&mut values, side, threshold, geometry.buckets_per_day());
+                }
+                Ensemble.fit(&Context::new(&values, season, bounds), steps.min(MAX_STEPS))?
+            }
         };
-        Ok(Self { fitted, made_in: newest, fine, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
+        Ok(Self { fitted, made_in: newest, ring, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
     }
 
     /// Steps (fractional) from the origin to a time.
@@ -79,16 +106,51 @@ impl Fit {
     /// How far the present level lies from the median path, as far as it is more than noise.
     fn shift(&self, block: &Block, row: usize, at: Timestamp) -> f64 {
         let distance = level_now(block, row) - self.median_at(at);
-        let noise = block.within_sigma(row) * if self.fine { 0.5 } else { 1.0 };
+        let noise = block.within_sigma(row) * if self.ring == Ring::Fine { 0.5 } else { 1.0 };
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
         let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
     }
 }
 
-fn use_fine(block: &Block, row: usize, watch: &Watch, geometry: Geometry) -> bool {
-    watch.horizon.as_millis() < FINE_BELOW_BUCKETS * geometry.bucket_ms
-        && block.fine_means(row).iter().filter(|v| v.is_finite()).count() >= MIN_FINE
+/// Whether the series is no longer what its daily shape says, or never had one. A series that still follows its shape after a breach (a
+/// peak that was a little too high) is the same series.
+fn has_changed(block: &Block, row: usize, watch: &Watch) -> bool {
+    /// Three sigmas are no accident.
+    const FAR_SIGMAS: f64 = 3.0;
+    let geometry = block.geometry();
+    let closed = Timestamp::from_millis((block.newest_bucket() - 1) * geometry.bucket_ms + geometry.bucket_ms / 2);
+    let last = block.bucket_moments(row, block.newest_bucket() - 1);
+    let band = block.expected(row, closed.as_millis(), civil::hour_of_day(&watch.zone, closed));
+    match band {
+        Some(band) if block.summary(row).seasonal && last.count > 0.0 => band.sigmas(last.mean).abs() > FAR_SIGMAS,
+        _ => true,
+    }
+}
+
+/// Leaves only what came after the last breach, if it was an incident: yesterday's disaster at three is no season, and what was done about
+/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays.
+fn forget_before(values: &mut [f64], side: Side, threshold: f64, per_day: usize) {
+    /// Breaches this near to each other by the time of day are one rhythm.
+    const SAME_TIME_BUCKETS: usize = 2;
+    let breached: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite() && side.is_breach(values[i], threshold)).collect();
+    let Some(&last) = breached.last() else { return };
+    let is_rhythm = per_day > 0
+        && breached.iter().any(|&earlier| {
+            let apart = last - earlier;
+            let off = apart % per_day;
+            apart > per_day / 2 && off.min(per_day - off) <= SAME_TIME_BUCKETS
+        });
+    if !is_rhythm {
+        values[..=last].fill(f64::NAN);
+    }
+}
+
+fn newest(block: &Block, ring: Ring) -> i64 {
+    match ring {
+        Ring::Coarse => block.newest_bucket(),
+        Ring::Fine => block.newest_fine(),
+    }
 }
 
 /// Where the series stands: the median of its last sample and the two newest fine means, so that one wild sample moves nothing.
@@ -122,7 +184,7 @@ pub struct Outlook {
 /// What a fitted series will do against a threshold.
 pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
     let elapsed = fit.elapsed(at).max(0.0);
-    let horizon = watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64;
+    let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
     let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed);
     let step_s = fit.step.as_secs_f64();
     let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);

@@ -25,6 +25,10 @@ impl PredictionId {
         hash.update(&raised_at.as_millis().to_le_bytes());
         Self(format!("p{:016x}", hash.digest()))
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for PredictionId {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::scene;
 use super::state::{MAX_PAST_ANOMALIES, Shared};
 use crate::chart::{self, Style};
-use crate::core::engine::Effect;
+use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::Timestamp;
 use crate::ledger::{ChangeKind, MAX_CHANGES, OutboxItem, PredictionChange};
@@ -14,6 +14,25 @@ use crate::notify::event::{self, EventKind};
 
 /// Effects that wait for a failing ledger at most. Predictions are few; so many mean that it has failed for days.
 const MAX_UNRECORDED: usize = 100_000;
+
+/// Moves the engine and carries out what it decides. In a task of its own: whoever waits for it may stop waiting (the daemon is told to
+/// end in the middle of a tick), but a decision is never left half carried out.
+pub async fn decide(shared: &Arc<Shared>, now: Timestamp, decision: impl FnOnce(&mut Engine) -> Vec<Effect> + Send + 'static) {
+    let shared = shared.clone();
+    let task = tokio::spawn(async move {
+        let deciding = shared.deciding.clone().read_owned().await;
+        let moving = shared.clone();
+        // Off the runtime's threads: a window of many series is work, not waiting.
+        match tokio::task::spawn_blocking(move || decision(&mut moving.engine())).await {
+            Ok(effects) => carry_out(&shared, effects, now).await,
+            Err(error) => tracing::error!(%error, "the engine failed; these samples are lost"),
+        }
+        drop(deciding);
+    });
+    if let Err(error) = task.await {
+        tracing::error!(%error, "carrying out a decision failed");
+    }
+}
 
 /// Carries out what the engine decided at `now`. What the ledger does not take is kept and tried again; nothing is told to the outside
 /// before it is on disk.

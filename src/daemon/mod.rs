@@ -1,6 +1,221 @@
-//! d
+//! The daemon: reads what is new, moves the engine, carries out what it decides, every tick until it is told to stop.
+//!
+//! A value that can be embedded ([`Daemon::start`], [`Daemon::run`]); tests and the demo run it in process with a clock of their own. It
+//! translates and decides nothing: all decisions are the engine's.
+
 mod bridge;
+mod checkpoint;
 mod effects;
 mod read;
-mod scene;
+mod reload;
+pub mod scene;
+mod sources;
 mod state;
+mod tick;
+mod view;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use self::sources::Clients;
+use self::state::{Health, Shared};
+use self::view::{DaemonView, ReloadRequest};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core::engine::{Effect, Engine};
+use crate::core::time::Span;
+use crate::ledger::{Ledger, LedgerError};
+use crate::metrics::Metrics;
+use crate::server::{Server, ServerError, Settings};
+use crate::source::prometheus::SourceError;
+use crate::store::{SledStore, StoreError};
+
+/// The ledger's file in the data directory.
+pub const LEDGER_FILE: &str = "ledger.sqlite";
+/// How far back the ledger is asked for what was told, so that nothing is raised again: longer than any horizon's beginning matters.
+const REMEMBER: Span = Span::WEEK;
+
+/// What a daemon is made of besides its configuration.
+pub struct Options {
+    pub config: Config,
+    /// Read again on reload; without it a reload is refused.
+    pub config_file: Option<PathBuf>,
+    pub clock: Arc<dyn Clock>,
+    /// Gets a copy of every effect, in order.
+    pub onlooker: Option<mpsc::UnboundedSender<Effect>>,
+}
+
+/// Why there is no daemon.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("cannot make data directory {}: {cause}", path.display())]
+    DataDir { path: PathBuf, cause: std::io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("cannot use a webhook: {0}")]
+    Webhook(String),
+}
+
+/// A daemon whose stores are open and whose address is taken, and that does nothing yet.
+pub struct Daemon {
+    shared: Arc<Shared>,
+    clients: Clients,
+    server: Server,
+    config_file: Option<PathBuf>,
+    view: Arc<DaemonView>,
+    reloads: mpsc::Receiver<ReloadRequest>,
+    outbox: watch::Receiver<()>,
+}
+
+impl Daemon {
+    /// Opens everything, and goes on with what an earlier run left.
+    ///
+    /// # Errors
+    /// Whatever would keep it from working: a locked or newer data directory, a damaged ledger, a taken address, settings that can't work.
+    pub async fn start(options: Options) -> Result<Self, DaemonError> {
+        let Options { config, config_file, clock, onlooker } = options;
+        let now = clock.now();
+        let data_dir = config.data_dir.clone();
+        std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
+        let clients = sources::clients(&config)?;
+        let metrics = Arc::new(Metrics::new());
+        let opened = {
+            let data_dir = data_dir.clone();
+            tokio::task::spawn_blocking(move || SledStore::open(&data_dir, now))
+                .await
+                .expect("opening a store does not panic: it is guarded")?
+        };
+        if let Some(aside) = &opened.set_aside {
+            metrics.store_rebuilds.inc();
+            tracing::error!(
+                kept_as = %aside.path.display(), what = aside.what,
+                "STORED BASELINES ARE DAMAGED and were set aside; they are rebuilt from the sources. Predictions are in the ledger and safe"
+            );
+        }
+        let ledger = Ledger::open(&data_dir.join(LEDGER_FILE)).await?;
+        let mut engine = Engine::new(config.watches.iter().cloned().map(Arc::new), config.playbooks.iter().cloned());
+        checkpoint::restore(&mut engine, &opened.store)?;
+        resume(&mut engine, &ledger, now).await?;
+
+        let server = Server::bind(config.listen).await?;
+        let base_url = config.external_url.as_ref().map_or_else(|| format!("http://{}/", server.address()), ToString::to_string);
+        let (outbox_wake, outbox) = watch::channel(());
+        let shared = Arc::new(Shared {
+            config: RwLock::new(Arc::new(config)),
+            engine: Mutex::new(engine),
+            health: Mutex::new(Health::default()),
+            deciding: Arc::default(),
+            unrecorded: Mutex::new(Vec::new()),
+            ledger: Arc::new(ledger),
+            store: Arc::new(opened.store),
+            metrics,
+            clock,
+            started_at: now,
+            base_url,
+            outbox_wake,
+            onlooker,
+        });
+        sources::introduce(&shared, &clients);
+        let (reload_sender, reloads) = mpsc::channel(1);
+        let view = Arc::new(DaemonView { shared: shared.clone(), reloads: reload_sender });
+        Ok(Self { shared, clients, server, config_file, view, reloads, outbox })
+    }
+
+    /// Where the HTTP server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Runs until `shutdown` ends, then leaves everything on disk. `reload` brings a unit for each SIGHUP.
+    ///
+    /// # Errors
+    /// When the HTTP server fails, or webhooks can't be set up.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send, mut hangup: mpsc::Receiver<()>) -> Result<(), DaemonError> {
+        let Self { shared, clients, server, config_file, view, mut reloads, outbox } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let settings = Settings { chart_dir: shared.config().chart_dir.clone(), ..Settings::default() };
+        tracing::info!(address = %server.address(), watches = shared.engine().watches().len(), "started");
+        let mut server_stop = stopped.clone();
+        let served = server.serve(view, shared.metrics.clone(), settings, async move {
+            // An error means that the sender is gone: the daemon is too.
+            let _ = server_stop.wait_for(|stop| *stop).await;
+        });
+        tasks.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the HTTP server failed");
+            }
+        });
+        let mut delivery = reload::Delivery::start(&shared, &outbox)?;
+        let mut ticker = tick::Ticker::new(shared.clone(), clients);
+
+        tokio::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = ticker.due() => {
+                    // A tick that waits for a slow server must not hold up the end.
+                    tokio::select! {
+                        () = &mut shutdown => break,
+                        () = ticker.tick() => {}
+                    }
+                }
+                Some(()) = hangup.recv() => {
+                    // What came of it has been logged.
+                    let _ = reload::reload(&shared, config_file.as_deref(), &mut ticker, &mut delivery, &outbox).await;
+                }
+                Some(answer) = reloads.recv() => {
+                    let result = reload::reload(&shared, config_file.as_deref(), &mut ticker, &mut delivery, &outbox).await;
+                    // Whoever asked may have gone.
+                    let _ = answer.send(result);
+                }
+            }
+        }
+        tracing::info!("stopping");
+        stop.send_replace(true);
+        let now = shared.clock.now();
+        let decided = shared.deciding.clone().write_owned().await;
+        effects::carry_out(&shared, Vec::new(), now).await;
+        let writing = shared.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            // What the ledger could not take must be decided again at the next start.
+            if writing.unrecorded().is_empty() {
+                checkpoint::write(&writing, now);
+            }
+            drop(decided);
+        });
+        delivery.stop().await;
+        while tasks.join_next().await.is_some() {}
+        if let Err(error) = written.await {
+            tracing::error!(%error, "the last checkpoint failed");
+        }
+        tracing::info!("stopped, state is on disk");
+        Ok(())
+    }
+}
+
+/// Gives the engine what was open, and what was told lately.
+async fn resume(engine: &mut Engine, ledger: &Ledger, now: crate::core::time::Timestamp) -> Result<(), LedgerError> {
+    let unfinished = ledger.open_predictions().await?;
+    let told = ledger.last_events_since(now - REMEMBER).await?;
+    let count = unfinished.len();
+    let orphans = engine.restore_predictions(unfinished, told.into_iter().map(|e| (e.watch, e.series, e.updated_at)));
+    if count > 0 {
+        tracing::info!(predictions = count - orphans.len(), "going on with predictions from before the restart");
+    }
+    for orphan in &orphans {
+        tracing::warn!(id = %orphan.id, watch = orphan.watch, "an open prediction's watch is no longer configured");
+    }
+    Ok(())
+}

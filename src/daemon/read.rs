@@ -12,7 +12,7 @@ use futures_util::stream;
 
 use super::effects;
 use super::state::Shared;
-use crate::core::engine::{Effect, Input};
+use crate::core::engine::Input;
 use crate::core::frame::Frame;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Threshold, Watch};
@@ -83,13 +83,11 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
             }
             None => None,
         };
-        let effects = step(shared, index, watch, answer.frame, thresholds, judge_from, now).await;
-        effects::carry_out(shared, effects, now).await;
+        step(shared, index, watch, answer.frame, thresholds, judge_from, now).await;
     }
     Ok(Read::Samples { remarks })
 }
 
-/// Runs the engine off the runtime's threads: a window of many series is work, not waiting.
 async fn step(
     shared: &Arc<Shared>,
     index: usize,
@@ -98,33 +96,24 @@ async fn step(
     thresholds: Option<Frame>,
     judge_from: Timestamp,
     now: Timestamp,
-) -> Vec<Effect> {
+) {
     let grid = frame.grid();
     let fresh = (0..grid.len).filter(|&i| grid.at(i) >= judge_from).count() as u64;
     shared.metrics.columns.inc_by(fresh);
     let name = watch.name.clone();
-    let shared = shared.clone();
-    let stepped = tokio::task::spawn_blocking(move || {
-        let mut engine = shared.engine();
+    effects::decide(shared, now, move |engine| {
         // A reload may have changed the watches between the question and the answer.
         if engine.watch_index(&name) != Some(index) {
             return Vec::new();
         }
         let effects = engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: thresholds.as_ref(), judge_from });
         let turned_away = engine.turned_away(index);
-        drop(engine);
         if turned_away > 0 {
             tracing::warn!(watch = %name, turned_away, "more series than one watch may have; the rest is not watched");
         }
         effects
-    });
-    match stepped.await {
-        Ok(effects) => effects,
-        Err(error) => {
-            tracing::error!(%error, watch = %watch.name, "the engine failed on a frame; its samples are lost");
-            Vec::new()
-        }
-    }
+    })
+    .await;
 }
 
 fn say_what_is_skipped(shared: &Shared, watch: &Watch, cursor: Option<Timestamp>, judge_from: Timestamp) {

@@ -57,6 +57,9 @@ pub struct Shared {
     pub config: RwLock<Arc<Config>>,
     pub engine: Mutex<Engine>,
     pub health: Mutex<Health>,
+    /// Held (shared) from the moment the engine moves until the ledger has what it decided. The end takes it alone: a tick that is dropped
+    /// half way never leaves a decision that is in the checkpoint and not in the ledger.
+    pub deciding: Arc<tokio::sync::RwLock<()>>,
     /// Effects that the ledger has not taken yet: it failed, and they are tried again with the next tick.
     pub unrecorded: Mutex<Vec<Effect>>,
     pub ledger: Arc<Ledger>,

@@ -280,6 +280,7 @@ async fn eight_days_come_back_from_victoria_metrics() {
     assert!(compared > SERIES * 11_000);
     let instant = client.instant("disk_used{host=\"h1\"}", grid.at(7), Some("disk")).await.unwrap();
     assert_eq!(instant.samples.len(), 1);
+    assert!(client.metadata(None).await.unwrap().is_empty(), "this version keeps no metadata");
     let error = client.query_range(&RangeAsk { query: "disk_used{", ..ask }).await.unwrap_err();
     assert!(matches!(error.cause, Cause::Status { code: 400 | 422, .. }), "{error}");
 }

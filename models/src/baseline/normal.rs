@@ -14,7 +14,11 @@ const MIN_DAYS: usize = 3;
 
 /// A shape must bring the typical distance of bucket means down to this share, else it is noise dressed up: medians of seven values at
 /// each slot alone bring pure noise down to about 0.85.
-const SHAPE_MUST_EXPLAIN: f64 = 0.7;
+const SHAPE_MUST_EXPLAIN: f64 = 0.65;
+
+/// The share of bucket means that the comparison looks at, the nearest ones: a job of three hours a night must count (a median would not
+/// see it), an incident of a few hours must not.
+const SHAPE_COUNTS: f64 = 0.95;
 
 /// Buckets whose median distance from the shape is the present level: a day. Shorter learns an incident as normal, longer lags behind.
 const LEVEL_BUCKETS: usize = 24;
@@ -187,13 +191,13 @@ fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Optio
 
 fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bool {
     let spread = |of: &dyn Fn(usize) -> f64| {
-        let mut values: Vec<f64> = (1..BUCKETS).filter(|&age| means[age].is_finite()).map(of).collect();
-        let slope = median_slope(&values);
-        let mut flat = around(&values, slope);
+        let values: Vec<f64> = (1..BUCKETS).filter(|&age| means[age].is_finite()).map(of).collect();
+        let mut flat = around(&values, median_slope(&values));
         let middle = median_mut(&mut flat);
-        values.clear();
-        values.extend(flat.iter().map(|v| (v - middle).abs()));
-        median_mut(&mut values)
+        flat.iter_mut().for_each(|v| *v = (*v - middle).abs());
+        flat.sort_unstable_by(f64::total_cmp);
+        let near = &flat[..(flat.len() as f64 * SHAPE_COUNTS) as usize];
+        near.iter().sum::<f64>() / near.len().max(1) as f64
     };
     let without = spread(&|age| means[age]);
     let with = spread(&|age| means[age] - shape[slots[age] % SLOTS]);

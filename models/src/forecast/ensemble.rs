@@ -17,6 +17,10 @@ pub struct Ensemble;
 /// A rule whose errors are this many times the best one's has no say.
 const WORST_RATIO: f64 = 2.0;
 
+/// An error this many origins back counts half: a series that has begun to leak is not what it was, and the rules that see it must get
+/// their say before its week is over.
+const HALF_LIFE_ORIGINS: f64 = 8.0;
+
 const NAME: &str = "ensemble";
 
 impl Model for Ensemble {
@@ -102,8 +106,14 @@ impl Judged {
 /// Weights that add up to 1: one over the mean error, nothing for the much worse and for those who spoke at too few origins to compare.
 fn weigh(pool: &[Judged], origins: usize) -> Vec<f64> {
     let mean = |judged: &Judged| {
-        let known: Vec<f64> = judged.wrong.iter().copied().filter(|w| w.is_finite()).collect();
-        (known.len() * 2 > origins || origins == 0).then(|| known.iter().sum::<f64>() / known.len().max(1) as f64)
+        let known = judged.wrong.iter().filter(|w| w.is_finite()).count();
+        let (mut sum, mut weight) = (0.0, 0.0);
+        for (o, wrong) in judged.wrong.iter().enumerate().filter(|(_, w)| w.is_finite()) {
+            let recent = 0.5_f64.powf((origins - 1 - o) as f64 / HALF_LIFE_ORIGINS);
+            sum += recent * wrong;
+            weight += recent;
+        }
+        (known * 2 > origins || origins == 0).then(|| if weight > 0.0 { sum / weight } else { 0.0 })
     };
     let errors: Vec<Option<f64>> = pool.iter().map(mean).collect();
     let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);

@@ -43,15 +43,34 @@ pub(super) fn last(past: &[f64], _season: usize, _since: usize, out: &mut [f64])
 const SHORT: usize = 12;
 
 fn trend_short(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    trend(past, if season > 0 { (season / 4).max(6) } else { SHORT }, since, out)
+    steady(past, if season > 0 { (season / 4).max(6) } else { SHORT }, since, out)
 }
 
 fn trend_day(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    trend(past, if season > 0 { season } else { 3 * SHORT }, since, out)
+    if season == 0 { steady(past, 3 * SHORT, since, out) } else { trend(past, season, since, out) }
 }
 
 pub(super) fn trend_days(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
     trend(past, if season > 0 { 3 * season } else { 12 * SHORT }, since, out)
+}
+
+/// Steady growth: the median change over a quarter of the window goes on from the present level. A jump changes less than half of those
+/// differences and so adds no slope, where a fitted line would tilt for the whole window.
+fn steady(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
+    let from = past.len().saturating_sub(window).max(since.min(past.len()));
+    let values = &past[from..];
+    if values.len() < 4 {
+        return false;
+    }
+    let lag = (values.len() / 4).max(1);
+    let mut changes: Vec<f64> = values[lag..].iter().zip(values).map(|(b, a)| (b - a) / lag as f64).collect();
+    let slope = median_mut(&mut changes);
+    // The level is the median of three values, which lies at the middle one: a step back.
+    let start = level(values) + slope;
+    for (h, o) in out.iter_mut().enumerate() {
+        *o = start + slope * (h + 1) as f64;
+    }
+    true
 }
 
 /// A straight line by least squares through the last `window` values, but only since the last reset; values further than three robust

@@ -12,7 +12,7 @@ const TELL_LIKELIHOOD: f64 = 0.15;
 /// A move of the predicted time by this share of what was left is worth telling.
 const TELL_ETA_SHARE: f64 = 0.25;
 /// But not more often than this.
-const TELL_EVERY: Span = Span::from_secs(1_800);
+const TELL_EVERY: Span = Span::HOUR;
 /// Below this share of the samples that there should have been, nobody can say that it did not happen.
 const MIN_SEEN: f64 = 0.5;
 

@@ -166,6 +166,32 @@ impl Engine {
         self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::anomalies)
     }
 
+    /// Watches these from now on. A watch that asks the same question as before keeps what it has learned, whatever else changed about it
+    /// (threshold, horizon, ...). Gives back the unfinished predictions of watches that are gone.
+    pub fn set_watches(
+        &mut self,
+        watches: impl IntoIterator<Item = Arc<Watch>>,
+        playbooks: impl IntoIterator<Item = Playbook>,
+    ) -> Vec<Prediction> {
+        self.playbooks = playbooks.into_iter().map(Arc::new).collect();
+        let mut old: Vec<Watched> = std::mem::take(&mut self.watched);
+        self.watched = watches
+            .into_iter()
+            .map(|watch| {
+                let same = |w: &Watched| w.watch.name == watch.name && snapshot::question(&w.watch) == snapshot::question(&watch);
+                match old.iter().position(same) {
+                    Some(at) => old.swap_remove(at).with_settings(watch),
+                    None => Watched::new(watch),
+                }
+            })
+            .collect();
+        let left = |w: Watched| {
+            let open: Vec<Prediction> = w.shards.iter().flat_map(Shard::lives).map(|life| life.prediction.clone()).collect();
+            open.into_iter().chain(w.unfinished.into_values().flat_map(|u| u.predictions)).collect::<Vec<_>>()
+        };
+        old.into_iter().flat_map(left).collect()
+    }
+
     /// Goes on with predictions from before a restart: the unfinished ones, and for every series the time of its last event, up to which
     /// nothing is raised again. Predictions of watches that are no more are given back.
     pub fn restore_predictions(
@@ -220,6 +246,20 @@ impl Watched {
     fn new(watch: Arc<Watch>) -> Self {
         let geometry = Geometry::new(watch.baseline.window.as_millis(), watch.step.as_millis());
         Self { watch, geometry, shards: Vec::new(), rows: HashMap::new(), cursor: None, unfinished: BTreeMap::new(), turned_away: 0 }
+    }
+
+    fn with_settings(mut self, watch: Arc<Watch>) -> Self {
+        let fixed = watch.limit.as_ref().and_then(|limit| match limit.threshold {
+            Threshold::Value(value) => Some(value),
+            Threshold::Query(_) => None,
+        });
+        let changed = self.watch.limit != watch.limit;
+        self.watch = watch;
+        if changed {
+            self.shards.iter_mut().for_each(|shard| shard.set_all_thresholds(fixed.unwrap_or(f64::NAN)));
+        }
+        self.shards.iter_mut().for_each(Shard::forget_fits);
+        self
     }
 
     fn samples(

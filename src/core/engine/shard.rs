@@ -12,11 +12,11 @@ use super::life::{BreachWatch, Life, Turn};
 use super::wording;
 use crate::core::civil;
 use crate::core::labels::Labels;
-use crate::core::outlook::{self, Fit, Outlook};
+use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Limit, Watch};
+use crate::core::watch::{Limit, Side, Watch};
 
 /// A series this likely to breach is looked at with every sample; the others once a bucket, or when they come half way nearer.
 const HOT_LIKELIHOOD: f64 = 0.05;
@@ -61,6 +61,7 @@ pub(super) struct Shard {
     pub block: Block,
     rows: Vec<Row>,
     fits: BTreeMap<usize, Fit>,
+    fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
     anomalies: BTreeMap<usize, Anomaly>,
     /// Whether anything changed since the last checkpoint.
@@ -88,7 +89,15 @@ impl Shard {
     /// A shard around a block from a checkpoint; `labels` has one for each row.
     pub fn with(block: Block, labels: Vec<Labels>) -> Self {
         let rows = labels.into_iter().map(Row::new).collect();
-        Self { block, rows, fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies: BTreeMap::new(), dirty: true }
+        Self {
+            block,
+            rows,
+            fits: BTreeMap::new(),
+            fine_fits: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            anomalies: BTreeMap::new(),
+            dirty: true,
+        }
     }
 
     pub fn labels(&self) -> impl Iterator<Item = &Labels> {
@@ -106,6 +115,7 @@ impl Shard {
         let row = (0..self.rows.len()).find(|&row| is_silent(row) && !self.lives.contains_key(&row))?;
         self.block.clear_row(row);
         self.fits.remove(&row);
+        self.fine_fits.remove(&row);
         self.anomalies.remove(&row);
         let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
         Some((row, Some(old.labels)))
@@ -121,6 +131,19 @@ impl Shard {
 
     pub fn set_threshold(&mut self, row: usize, threshold: f64) {
         self.rows[row].threshold = threshold;
+    }
+
+    pub fn set_all_thresholds(&mut self, threshold: f64) {
+        for row in &mut self.rows {
+            (row.threshold, row.breach) = (threshold, BreachWatch::default());
+        }
+    }
+
+    /// Horizon or bounds may have changed: every series is looked at anew.
+    pub fn forget_fits(&mut self) {
+        self.fits.clear();
+        self.fine_fits.clear();
+        self.rows.iter_mut().for_each(|row| row.next_look = Timestamp::MIN);
     }
 
     pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
@@ -263,6 +286,7 @@ impl Shard {
         state.wake = value + 0.5 * (threshold - value);
         if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
             self.fits.remove(&row);
+            self.fine_fits.remove(&row);
         }
 
         if is_open {
@@ -295,12 +319,30 @@ impl Shard {
             let rate = if (rate.abs() - 1.0).abs() < 0.05 { rate.signum() } else { rate };
             return Some(outlook::deadline(value, rate, watch, limit.side, threshold));
         }
-        if !self.fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
-            let fit = Fit::new(&self.block, row, watch).ok()?;
-            self.fits.insert(row, fit);
+        // The week knows rhythms and slow growth; the last hours know what has just begun, and are asked when the series has left its
+        // normal band towards the threshold: inside it, the rhythm explains what the last hours would take for growth. The surer one
+        // speaks.
+        let band = self.block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at));
+        let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
+        let has_left = band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma);
+        let mut best: Option<Outlook> = None;
+        for (ring, fits) in [(Ring::Coarse, &mut self.fits), (Ring::Fine, &mut self.fine_fits)] {
+            if ring == Ring::Fine && !has_left {
+                continue;
+            }
+            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
+                fits.remove(&row);
+                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold))) {
+                    fits.insert(row, fit);
+                }
+            }
+            let Some(fit) = fits.get(&row) else { continue };
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold);
+            if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
+                best = Some(outlook);
+            }
         }
-        let fit = &self.fits[&row];
-        Some(outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold))
+        best
     }
 
     fn prediction(&self, row: usize, value: f64, limit: &Limit, outlook: &Outlook, column: Column<'_>) -> Prediction {
@@ -365,11 +407,16 @@ impl Shard {
         self.lives.retain(|_, lives| !lives.is_empty());
     }
 
+    fn breach_of(&self, row: usize, watch: &Watch) -> Option<(Side, f64)> {
+        let threshold = self.rows[row].threshold;
+        watch.limit.as_ref().filter(|_| !threshold.is_nan()).map(|limit| (limit.side, threshold))
+    }
+
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
             Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch).ok(),
+            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
         }
     }
 }

@@ -40,7 +40,7 @@ struct Header {
     labels: Vec<Labels>,
 }
 
-fn question(watch: &Watch) -> String {
+pub(super) fn question(watch: &Watch) -> String {
     format!("{} | {} | {} | {}", watch.source, watch.query, watch.step, watch.baseline.window)
 }
 

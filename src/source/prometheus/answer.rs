@@ -60,7 +60,8 @@ pub struct Remarks {
     pub partial: bool,
 }
 
-/// Prometheus 2.48 to 2.55 put annotations of this kind among the warnings; they concern the query's wording, not the data.
+/// Before it split them off (prometheus#14327, about 2.54) Prometheus put these annotations among the warnings; they concern the
+/// query's wording, not the data.
 const INFO_PREFIX: &str = "PromQL info:";
 
 impl Remarks {

@@ -91,7 +91,7 @@ impl PrometheusClient {
         }
     }
 
-    /// Kinds of metrics by name, of one or of all. Empty where the server keeps no metadata (VictoriaMetrics before 1.127).
+    /// Kinds of metrics by name, of one or of all. Empty where the server keeps no metadata (VictoriaMetrics 1.79, for one).
     ///
     /// # Errors
     /// [`SourceError`], after retries.

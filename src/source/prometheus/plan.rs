@@ -6,8 +6,8 @@ use crate::core::time::{Span, Timestamp};
 /// Points read again before the cursor: late scrapes, remote-written and rule-computed samples come a few steps after their time.
 pub const OVERLAP_STEPS: i64 = 5;
 
-/// Least overlap in time, for short steps: VictoriaMetrics repeats older values over the last 30 s (`-search.latencyOffset`), and a
-/// scrape interval of a minute leaves nothing new in less.
+/// Least overlap in time, for short steps: VictoriaMetrics adjusts points of the last 30 s (`-search.latencyOffset`), which may be
+/// incomplete, and a scrape interval of a minute leaves nothing new in less.
 pub const OVERLAP_MIN: Span = Span::from_secs(120);
 
 /// Points of the first window while nobody knows how many series will answer: 10,000 series make 16 MB of it.

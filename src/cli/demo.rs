@@ -1,0 +1,289 @@
+//! `portent demo`: the whole thing on bundled data, nothing to install.
+//!
+//! The world is made (two weeks of a small fleet in Prometheus' API on a real socket, a receiver for webhooks), the daemon in the middle is
+//! the real one, and time runs faster. The first week is history; the second is lived through.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use super::{Failure, Outcome};
+use crate::clock::{AcceleratedClock, Clock, SystemClock};
+use crate::config;
+use crate::core::engine::Effect;
+use crate::core::prediction::{Prediction, State, Truth};
+use crate::core::time::{Span, Timestamp};
+use crate::daemon::{Daemon, Options};
+use crate::demo::receiver::HookReceiver;
+use crate::demo::server::DemoServer;
+use crate::demo::{END, START, config_yaml, data_set};
+use crate::notify::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use crate::notify::{Secret, SecretFile};
+use crate::telemetry::{self, LogFormat, LogSettings};
+
+/// A week in two minutes.
+const DEFAULT_SPEED: f64 = 5_040.0;
+/// Faster than this a tick of five minutes is over before it is read.
+const MAX_SPEED: f64 = 20_000.0;
+/// The key that the demo signs with: public, so nothing else may ever use it.
+const DEMO_KEY: &str = "whsec_ZGVtbyBrZXksIGtub3duIHRvIGV2ZXJ5Ym9keSE=\n";
+
+const EXAMPLES: &str = "Examples:
+  portent demo
+  portent demo --speed 10000 --keep ./demo     keeps charts and state for a look afterwards
+  portent demo --for 30s";
+
+/// Shows it all on bundled data: two weeks of a small fleet, one learned from, one lived through in two minutes.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Demo {
+    /// How many times faster than life
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SPEED)]
+    speed: f64,
+    /// Ends after this time on your clock
+    #[arg(long = "for", value_name = "DURATION")]
+    length: Option<Span>,
+    /// Keeps state and charts in this folder; without it charts go to ./portent-demo and state is thrown away
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Logs of the daemon on stderr, as in info
+    #[arg(long, value_name = "FILTER", default_value = "error")]
+    log: String,
+}
+
+impl Demo {
+    pub fn run(self) -> Outcome {
+        if !(1.0..=MAX_SPEED).contains(&self.speed) {
+            return Err(Failure::usage(format!("--speed {} is out of range: 1 to {MAX_SPEED}", self.speed)));
+        }
+        telemetry::init(&LogSettings { format: LogFormat::Text, filter: self.log.clone() })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.show())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn show(self) -> Result<(), Failure> {
+        let began = Instant::now();
+        let throwaway = tempfile::Builder::new().prefix("portent-demo").tempdir()?;
+        let data_dir = self.keep.clone().unwrap_or_else(|| throwaway.path().to_owned());
+        std::fs::create_dir_all(&data_dir)?;
+        let chart_dir = self.keep.clone().unwrap_or_else(|| PathBuf::from("portent-demo")).join("charts");
+        let key = throwaway.path().join("hook.key");
+        std::fs::write(&key, DEMO_KEY)?;
+
+        let data = Arc::new(data_set());
+        let live_from = START + Span::WEEK;
+        let clock = Arc::new(AcceleratedClock::new(live_from, self.speed)?);
+        let world = clock.clone();
+        let server = DemoServer::start(data.clone(), Arc::new(move || world.now())).await?;
+        let (receiver, mut hooks) = HookReceiver::start(verifier(SecretFile::new(&key).read()?)).await?;
+        let mut config =
+            config::parse(&config_yaml(&server.url(), &receiver.url(), &key, &data_dir), "demo.yaml").map_err(super::config_failure)?;
+        config.chart_dir = Some(chart_dir.clone());
+
+        say_hello(&self, data.series.len(), config.watches.len(), &server.url());
+        let (onlooker, mut effects) = mpsc::unbounded_channel();
+        let daemon = Daemon::start(Options { config, config_file: None, clock: clock.clone(), onlooker: Some(onlooker) }).await?;
+        println!("page        http://{}/", daemon.address());
+        println!("charts      {}/\n", chart_dir.display());
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let (_hangup, hangups) = mpsc::channel(1);
+        let daemon = tokio::spawn(daemon.run(
+            async {
+                // The sender gone means the same.
+                let _ = stopping.await;
+            },
+            hangups,
+        ));
+
+        let mut story = Story::new(chart_dir);
+        let length = self.length.map(Span::to_std);
+        let over = async {
+            match length {
+                Some(length) => tokio::time::sleep(length).await,
+                None => clock.sleep_until(END).await,
+            }
+        };
+        tokio::pin!(over);
+        let mut interrupted = false;
+        loop {
+            tokio::select! {
+                Some(effect) = effects.recv() => story.tell(&effect),
+                Some(event) = hooks.recv() => story.hook(&event),
+                () = super::stopped() => { interrupted = true; break }
+                () = &mut over => break,
+            }
+        }
+        // The receiver must have a moment for what was told last.
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(1_500), hooks.recv()).await {
+            story.hook(&event);
+        }
+        drop(stop);
+        daemon.await.map_err(|error| Failure::new(format!("the daemon failed: {error}")))??;
+        while let Ok(effect) = effects.try_recv() {
+            story.tell(&effect);
+        }
+        story.sum_up(data.samples(), clock.now() - live_from, began.elapsed(), interrupted);
+        Ok(())
+    }
+}
+
+fn verifier(secrets: Vec<Secret>) -> crate::demo::receiver::Verify {
+    let clock = SystemClock::new();
+    Arc::new(move |headers, body| {
+        let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).ok_or_else(|| format!("no {name} header"));
+        let (id, at, signed) = (header(ID_HEADER)?, header(TIMESTAMP_HEADER)?, header(SIGNATURE_HEADER)?);
+        signature::verify(&secrets, id, at, signed, body, clock.now(), signature::TOLERANCE).map_err(|error| error.to_string())
+    })
+}
+
+fn say_hello(demo: &Demo, series: usize, watches: usize, url: &str) {
+    println!("Two weeks of a small fleet: {series} series, {watches} watches. The first week is history, the second is lived through");
+    println!("{} times faster than life. Ctrl-C ends it.\n", demo.speed);
+    println!("prometheus  {url}   (bundled data, Prometheus' API on a real socket)");
+}
+
+/// What has happened so far, and its telling.
+struct Story {
+    colour: bool,
+    chart_dir: PathBuf,
+    raised: usize,
+    came_true: Vec<f64>,
+    did_not: usize,
+    not_known: usize,
+    open: BTreeMap<String, Prediction>,
+    anomalies: usize,
+    hooks: usize,
+    told: Vec<String>,
+}
+
+impl Story {
+    fn new(chart_dir: PathBuf) -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        Self {
+            colour,
+            chart_dir,
+            raised: 0,
+            came_true: Vec::new(),
+            did_not: 0,
+            not_known: 0,
+            open: BTreeMap::new(),
+            anomalies: 0,
+            hooks: 0,
+            told: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Raised(p) => {
+                self.raised += 1;
+                self.told.push(p.id.to_string());
+                self.open.insert(p.id.to_string(), p.clone());
+                let eta = p
+                    .eta
+                    .p50
+                    .map_or_else(|| "past the horizon".to_owned(), |t| format!("{} ({} ahead)", short_time(t), rough(t - p.raised_at)));
+                self.line(
+                    "33",
+                    p.raised_at,
+                    "PREDICTED",
+                    &format!("{}  {:.0} % within {}, ETA {eta}", p.title, 100.0 * p.likelihood, p.horizon),
+                );
+                if let Some(reason) = p.evidence.first() {
+                    println!("{:35}because: {}", "", reason.text);
+                }
+                if let Some(playbook) = p.suggested_playbooks.first() {
+                    println!("{:35}would run {}: {}", "", playbook.name, playbook.would_run.join(", "));
+                }
+            }
+            Effect::Updated(_) => {}
+            Effect::Ended(p) => {
+                self.open.remove(p.id.as_str());
+                self.truth(p);
+                if p.truth.is_none() {
+                    self.line("36", p.updated_at, "taken back", &format!("{}  {}", p.title, p.ended_because.as_deref().unwrap_or("")));
+                }
+            }
+            Effect::Scored(p) => self.truth(p),
+            Effect::AnomalyStarted(_) => self.anomalies += 1,
+            Effect::AnomalyEnded(_) => {}
+        }
+    }
+
+    fn truth(&mut self, p: &Prediction) {
+        match p.truth {
+            Some(Truth::CameTrue { at, lead_time_s }) => {
+                self.came_true.push(lead_time_s);
+                let lead = rough(Span::from_secs_f64(lead_time_s));
+                self.line("32", at, "came true", &format!("{}  told {lead} before", p.title));
+            }
+            Some(Truth::DidNot) => {
+                self.did_not += 1;
+                let word = if p.state == State::Expired { "expired" } else { "did not" };
+                self.line("31", p.updated_at, word, &format!("{}  it did not happen within {}", p.title, p.horizon));
+            }
+            Some(Truth::NotKnown) => self.not_known += 1,
+            None => {}
+        }
+    }
+
+    fn hook(&mut self, event: &serde_json::Value) {
+        self.hooks += 1;
+        let kind = event["type"].as_str().unwrap_or("?").rsplit('.').next().unwrap_or("?");
+        if kind != "updated" {
+            println!("{:22}webhook      {kind} {} (signature checked)", "", event["id"].as_str().unwrap_or("?"));
+        }
+    }
+
+    fn line(&self, code: &str, at: Timestamp, word: &str, text: &str) {
+        let (on, off) = if self.colour { (format!("\u{1b}[1;{code}m"), "\u{1b}[0m") } else { (String::new(), "") };
+        println!("{:<22}{on}{word:<11}{off}  {text}", short_time(at));
+    }
+
+    fn sum_up(&self, samples: usize, lived: Span, took: Duration, interrupted: bool) {
+        let mut leads = self.came_true.clone();
+        leads.sort_by(f64::total_cmp);
+        let median = leads.get(leads.len() / 2).map_or_else(|| "-".to_owned(), |s| rough(Span::from_secs_f64(*s)));
+        let charts = self.told.iter().filter(|id| self.chart_dir.join(format!("{id}.png")).exists()).count();
+        println!("\n{}", if interrupted { "Interrupted. So far:" } else { "That was the week:" });
+        println!(
+            "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} still open",
+            self.raised,
+            self.came_true.len(),
+            self.did_not,
+            self.open.len()
+        );
+        println!(
+            "  {} webhooks delivered, each signature checked; {} anomalies noted; {} charts in {}/",
+            self.hooks,
+            self.anomalies,
+            charts,
+            self.chart_dir.display()
+        );
+        println!("  {} of time in {:.0} s on {samples} samples", rough(lived), took.as_secs_f64());
+        println!("\nOn your own data: portent run --prometheus http://127.0.0.1:9090");
+    }
+}
+
+/// `Mon 09 14:05` in UTC.
+fn short_time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis())
+        .map_or_else(|_| at.to_string(), |t| t.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a %d %b %H:%M UTC").to_string())
+}
+
+/// A duration to its two largest units.
+fn rough(span: Span) -> String {
+    let minutes = span.as_millis() / 60_000;
+    match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+        (0, 0, m) => format!("{m}m"),
+        (0, h, m) => format!("{h}h{m:02}m"),
+        (d, h, _) => format!("{d}d{h:02}h"),
+    }
+}

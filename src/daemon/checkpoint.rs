@@ -1,0 +1,69 @@
+//! Derived state onto the disk every few minutes, and back at a start.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::state::Shared;
+use crate::core::engine::{Checkpoint, Engine};
+use crate::core::time::Timestamp;
+use crate::store::{Change, Kind, Store, StoreError};
+
+/// Takes back what the last checkpoint holds. What can't be used is said loudly, deleted, and read again from the source.
+///
+/// # Errors
+/// When the store can't be read or written at all.
+pub fn restore(engine: &mut Engine, store: &dyn Store) -> Result<(), StoreError> {
+    let loaded = store.load(Kind::Blocks)?;
+    for damage in &loaded.damage {
+        tracing::error!(key = damage.key, what = damage.what, "a stored baseline is damaged; it is read again from the source");
+    }
+    let checkpoints: Vec<Checkpoint> = loaded.records.into_iter().map(|r| Checkpoint { key: r.key, bytes: r.bytes }).collect();
+    let keys: Vec<String> = checkpoints.iter().map(|c| c.key.clone()).collect();
+    for error in engine.restore(checkpoints) {
+        tracing::warn!(%error, "a stored baseline is not used; it is read again from the source");
+    }
+    let alive = |key: &String| {
+        key.rsplit_once('/').and_then(|(watch, _)| engine.watch_index(watch)).is_some_and(|watch| engine.series_count(watch) > 0)
+    };
+    let gone: Vec<Change> = keys.iter().filter(|key| !alive(key)).map(|key| Change::delete(Kind::Blocks, key)).collect();
+    if !gone.is_empty() {
+        store.checkpoint(gone)?;
+    }
+    Ok(())
+}
+
+/// Writes the shards that changed. Blocks; call it where that is fine.
+pub fn write(shared: &Arc<Shared>, now: Timestamp) {
+    let began = Instant::now();
+    let changed = shared.engine().checkpoint();
+    if changed.is_empty() {
+        return;
+    }
+    let bytes: u64 = changed.iter().map(|c| c.bytes.len() as u64).sum();
+    let changes = changed.into_iter().map(|c| Change::put(Kind::Blocks, c.key, c.bytes)).collect();
+    let metrics = &shared.metrics;
+    match shared.store.checkpoint(changes) {
+        Ok(stats) => {
+            metrics.checkpoint_duration_s.observe(began.elapsed().as_secs_f64());
+            metrics.checkpoint_bytes.inc_by(bytes);
+            metrics.checkpoint_last_success_s.set(now.as_secs_f64());
+            let mut health = shared.health();
+            (health.last_checkpoint, health.store_error) = (Some(now), None);
+            drop(health);
+            tracing::debug!(generation = stats.generation, bytes, took_ms = began.elapsed().as_millis(), "checkpoint");
+        }
+        Err(error) => {
+            tracing::error!(%error, "could not write a checkpoint; the next one tries again, predictions are not affected");
+            metrics.checkpoint_failures.inc();
+            shared.engine().mark_dirty();
+            shared.health().store_error = Some(error.to_string());
+        }
+    }
+    let sizes = (shared.store.size_on_disk_bytes().ok(), file_bytes(shared.ledger.path()));
+    shared.health().storage = sizes;
+}
+
+fn file_bytes(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|meta| meta.len())
+}

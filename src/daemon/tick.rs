@@ -1,0 +1,140 @@
+//! When to read, and what belongs to one tick.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::sources::{self, Clients, PROBE_EVERY};
+use super::state::Shared;
+use super::{checkpoint, effects, read};
+use crate::core::engine::Input;
+use crate::core::prediction::State;
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Watch;
+
+/// Derived state is rebuilt from the source at the price of a short reading, so it is written seldom: sled keeps old versions, and each
+/// checkpoint of everything costs disk.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+/// The first checkpoint comes sooner: it holds the week that was just read.
+const FIRST_CHECKPOINT_AFTER: Duration = Duration::from_secs(20);
+/// Delivered messages are kept so long for people to look at.
+const KEEP_DELIVERED: Span = Span::DAY.times(7);
+/// Old messages deleted at a time, so that no transaction is long.
+const PRUNE_AT_ONCE: usize = 1_000;
+
+/// The daemon's heartbeat: due at multiples of the interval, monotonic, never twice for one time.
+pub struct Ticker {
+    shared: Arc<Shared>,
+    clients: Clients,
+    next: Timestamp,
+    next_probe: Timestamp,
+    next_checkpoint: Instant,
+}
+
+impl Ticker {
+    pub fn new(shared: Arc<Shared>, clients: Clients) -> Self {
+        let now = shared.clock.now();
+        Self { shared, clients, next: now, next_probe: now, next_checkpoint: Instant::now() + FIRST_CHECKPOINT_AFTER }
+    }
+
+    pub fn set_clients(&mut self, clients: Clients) {
+        sources::introduce(&self.shared, &clients);
+        self.clients = clients;
+        self.next_probe = Timestamp::MIN;
+    }
+
+    /// Ends when a tick is due.
+    pub async fn due(&self) {
+        self.shared.clock.sleep_until(self.next).await;
+    }
+
+    /// One tick. Ticks that were due meanwhile are not made up for: the next reading brings all of their samples at once.
+    pub async fn tick(&mut self) {
+        let shared = self.shared.clone();
+        let now = shared.clock.now();
+        let began = Instant::now();
+        shared.metrics.tick_lag_s.set((now - self.next).as_secs_f64().max(0.0));
+        if now >= self.next_probe {
+            self.next_probe = now + PROBE_EVERY;
+            self.probe(now).await;
+        }
+        let watches: Vec<Arc<Watch>> = shared.engine().watches().cloned().collect();
+        join_all(self.clients.iter().map(|(name, client)| {
+            let own = watches.iter().enumerate().filter(|(_, w)| *w.source == **name).map(|(i, w)| (i, w.clone())).collect();
+            read::source(&shared, client, own, now)
+        }))
+        .await;
+        effects::decide(&shared, now, move |engine| engine.step(now, Input::Tick)).await;
+        self.look_after(now).await;
+        shared.metrics.ticks.inc();
+        shared.metrics.tick_duration_s.observe(began.elapsed().as_secs_f64());
+        shared.health().ticks += 1;
+        self.next = next_tick(self.next, shared.clock.now(), shared.config().interval);
+    }
+
+    async fn probe(&mut self, now: Timestamp) {
+        let config = self.shared.config();
+        let known: Vec<Arc<Watch>> = self.shared.engine().watches().cloned().collect();
+        let found = sources::probe(&self.shared, &config, &self.clients, &known, now).await;
+        if !found.is_empty() {
+            self.shared.engine().set_watches(known.into_iter().chain(found), config.playbooks.iter().cloned());
+        }
+    }
+
+    /// Gauges, old messages, checkpoints.
+    async fn look_after(&mut self, now: Timestamp) {
+        let shared = &self.shared;
+        {
+            let engine = shared.engine();
+            let metrics = &shared.metrics;
+            let watches = engine.watches().len();
+            metrics.watches.set(watches as i64);
+            metrics.series_watched.set((0..watches).map(|w| engine.series_count(w) as i64).sum());
+            metrics.anomalies_open.set(engine.anomalies().count() as i64);
+            metrics.set_open_predictions(engine.lives().filter(|l| l.prediction.state == State::Open).map(|l| l.prediction.impact));
+        }
+        match shared.ledger.pending_counts().await {
+            Ok(counts) => {
+                let pending: u64 = counts.values().map(|c| c.pending).sum();
+                shared.metrics.outbox_pending.set(pending as i64);
+                shared.health().outbox_pending = pending;
+            }
+            Err(error) => tracing::warn!(%error, "could not count waiting webhooks"),
+        }
+        if Instant::now() < self.next_checkpoint {
+            return;
+        }
+        self.next_checkpoint = Instant::now() + CHECKPOINT_EVERY;
+        // What the ledger has not taken yet must be decided again after a crash: then the cursor has to stay where it is.
+        if shared.unrecorded().is_empty() {
+            let writing = shared.clone();
+            if let Err(error) = tokio::task::spawn_blocking(move || checkpoint::write(&writing, now)).await {
+                tracing::error!(%error, "the checkpoint failed");
+            }
+        }
+        if let Err(error) = shared.ledger.prune_delivered(now - KEEP_DELIVERED, PRUNE_AT_ONCE).await {
+            tracing::warn!(%error, "could not delete old delivered webhooks");
+        }
+    }
+}
+
+/// The first multiple of the interval after the last due time that is not past; ticks missed meanwhile are skipped, not queued.
+fn next_tick(last: Timestamp, now: Timestamp, interval: Span) -> Timestamp {
+    let missed = ((now - last).as_millis() / interval.as_millis().max(1)).max(0);
+    last + interval.times(missed + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_keep_their_rhythm_and_never_pile_up() {
+        let at = Timestamp::from_millis;
+        let interval = Span::from_secs(30);
+        assert_eq!(next_tick(at(0), at(5_000), interval), at(30_000));
+        assert_eq!(next_tick(at(0), at(95_000), interval), at(120_000), "three were missed, one is next");
+        assert_eq!(next_tick(at(60_000), at(30_000), interval), at(90_000), "a clock that was set back repeats nothing");
+    }
+}

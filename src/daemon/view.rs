@@ -1,0 +1,236 @@
+//! The daemon as its HTTP server sees it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+
+use super::state::Shared;
+use crate::core::civil;
+use crate::core::engine::SeriesView;
+use crate::core::prediction::{Anomaly, Eta, Prediction, State};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Watch;
+use crate::ledger::Filter;
+use crate::metrics::process;
+use crate::server::report::{
+    Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState, finite,
+};
+use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+
+/// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
+const STALE_STEPS: i64 = 10;
+
+/// A request to read the configuration again, with the way back for what came of it.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// See the module.
+pub struct DaemonView {
+    pub shared: Arc<Shared>,
+    pub reloads: mpsc::Sender<ReloadRequest>,
+}
+
+impl DaemonView {
+    fn watch_reports(&self) -> Vec<WatchReport> {
+        let engine = self.shared.engine();
+        let health = self.shared.health();
+        let report = |(index, watch): (usize, &Arc<Watch>)| {
+            let own = health.watches.get(&*watch.name).cloned().unwrap_or_default();
+            let series = engine.series_count(index);
+            let old_enough = |view: SeriesView<'_>| {
+                let span = view.block.first_ms(view.row).zip(view.block.last(view.row)).map_or(0, |(first, (last, _))| last - first);
+                span >= watch.baseline.min_history.as_millis()
+            };
+            let state = if own.failing {
+                WatchState::Failing
+            } else if !own.answered && engine.cursor(index).is_none() {
+                WatchState::Starting
+            } else if series == 0 {
+                WatchState::NoSeries
+            } else if engine.series(index).any(old_enough) {
+                WatchState::Watching
+            } else {
+                WatchState::Learning
+            };
+            WatchReport {
+                name: watch.name.to_string(),
+                source: watch.source.to_string(),
+                series,
+                last_sample: engine.cursor(index),
+                last_error: own.last_error,
+                state,
+            }
+        };
+        engine.watches().enumerate().map(report).collect()
+    }
+}
+
+impl View for DaemonView {
+    fn healthy(&self) -> bool {
+        !self.shared.engine.is_poisoned()
+    }
+
+    fn ready(&self) -> Readiness {
+        let health = self.shared.health();
+        let mut reasons = Vec::new();
+        for (name, source) in health.sources.iter().filter(|(_, source)| !source.up) {
+            let why = source.last_error.as_deref().unwrap_or("no answer yet");
+            reasons.push(format!("source {name}: {why}"));
+        }
+        reasons.extend(health.ledger_error.iter().map(|error| format!("ledger: {error}")));
+        reasons.extend(health.store_error.iter().map(|error| format!("store: {error}")));
+        if health.ticks == 0 {
+            reasons.push("the first reading is under way".to_owned());
+        }
+        Readiness::unless(reasons)
+    }
+
+    fn status(&self) -> StatusReport {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let watches = self.watch_reports();
+        let (predictions_open, anomalies_open) = {
+            let engine = shared.engine();
+            (engine.lives().filter(|life| life.is_open()).count(), engine.anomalies().count())
+        };
+        let readiness = self.ready();
+        let health = shared.health();
+        let sources = health.sources.iter().map(|(name, source)| SourceReport {
+            name: name.clone(),
+            url: source.url.clone(),
+            up: source.up,
+            last_success: source.last_success,
+            last_error: source.last_error.clone(),
+            lag_s: watches.iter().filter(|w| w.source == *name).filter_map(|w| w.last_sample).max().map(|t| (now - t).as_secs_f64()),
+        });
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: shared.started_at,
+            now,
+            uptime_s: (now - shared.started_at).as_secs_f64(),
+            mode: "observe".to_owned(),
+            readiness,
+            sources: sources.collect(),
+            counts: Counts {
+                series: watches.iter().map(|w| w.series).sum(),
+                predictions_open,
+                anomalies_open,
+                webhooks_pending: usize::try_from(health.outbox_pending).unwrap_or(usize::MAX),
+                ticks: health.ticks,
+            },
+            watches,
+            storage: StorageReport {
+                store_bytes: health.storage.0,
+                ledger_bytes: health.storage.1,
+                last_checkpoint: health.last_checkpoint,
+            },
+            resident_memory_bytes: process::resident_memory_bytes(),
+        }
+    }
+
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>> {
+        async move {
+            let asked = Filter { state: filter.state, watch: filter.watch, since: filter.since, limit: Some(filter.limit) };
+            let mut found = self.shared.ledger.predictions(&asked).await.map_err(|error| ViewError(error.to_string()))?;
+            // The ledger holds what was told; the engine knows how the open ones stand with the last sample.
+            let engine = self.shared.engine();
+            for prediction in found.iter_mut().filter(|p| p.state == State::Open) {
+                if let Some(life) = engine.lives().find(|life| life.prediction.id == prediction.id) {
+                    *prediction = Prediction { chart_url: prediction.chart_url.take(), ..life.prediction.clone() };
+                }
+            }
+            Ok(found)
+        }
+        .boxed()
+    }
+
+    fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>> {
+        async move {
+            let now = self.shared.clock.now();
+            let engine = self.shared.engine();
+            let watches: Vec<Arc<Watch>> = engine.watches().cloned().collect();
+            let of_watch = |(_, watch): &(usize, &Arc<Watch>)| filter.watch.as_ref().is_none_or(|name| **name == *watch.name);
+            let reports = watches
+                .iter()
+                .enumerate()
+                .filter(of_watch)
+                .flat_map(|(index, watch)| engine.series(index).map(move |view| (watch, view)))
+                .skip(filter.offset)
+                .take(filter.limit)
+                .map(|(watch, view)| series_report(watch, &view, now));
+            Ok(reports.collect())
+        }
+        .boxed()
+    }
+
+    fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>> {
+        async move {
+            let mut all: Vec<Anomaly> = self.shared.engine().anomalies().cloned().collect();
+            all.extend(self.shared.health().past_anomalies.iter().cloned());
+            let wanted = |a: &Anomaly| {
+                filter.watch.as_ref().is_none_or(|name| *name == a.watch)
+                    && filter.since.is_none_or(|since| a.ended_at.is_none_or(|ended| ended >= since))
+            };
+            all.retain(wanted);
+            all.sort_by_key(|a| std::cmp::Reverse(a.started_at));
+            all.truncate(filter.limit);
+            Ok(all)
+        }
+        .boxed()
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
+        async move {
+            let (answer, result) = oneshot::channel();
+            let gone = || "the daemon is stopping".to_owned();
+            self.reloads.send(answer).await.map_err(|_| gone())?;
+            result.await.map_err(|_| gone())?
+        }
+        .boxed()
+    }
+}
+
+fn series_report(watch: &Watch, view: &SeriesView<'_>, now: Timestamp) -> SeriesReport {
+    let (block, row) = (view.block, view.row);
+    let last = block.last(row);
+    let at = last.map(|(ms, _)| Timestamp::from_millis(ms));
+    let band = at.and_then(|at| block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at)));
+    let window = block.window(row);
+    let history_s = block.first_ms(row).zip(last).map_or(0.0, |(first, (last, _))| (last - first) as f64 / 1000.0);
+    let learning = history_s < watch.baseline.min_history.as_secs_f64();
+    let open = view.lives.iter().find(|life| life.is_open());
+    let state = if at.is_none_or(|at| now - at > watch.step.times(STALE_STEPS).max(Span::from_secs(300))) {
+        SeriesState::Stale
+    } else if view.breached {
+        SeriesState::Breached
+    } else if open.is_some() {
+        SeriesState::Predicted
+    } else if learning {
+        SeriesState::Learning
+    } else if view.score >= 1.0 {
+        SeriesState::Anomalous
+    } else {
+        SeriesState::Normal
+    };
+    SeriesReport {
+        watch: watch.name.to_string(),
+        labels: view.labels.clone(),
+        id: view.labels.id().to_string(),
+        value: last.map(|(_, value)| value),
+        at,
+        expected: band.map(|b| b.expected),
+        lower: band.map(|b| b.lower(watch.baseline.sigma)),
+        upper: band.map(|b| b.upper(watch.baseline.sigma)),
+        score: (!learning).then_some(view.score).and_then(finite),
+        sigma: finite(window.sigma()),
+        mean: (window.count > 0.0).then_some(window.mean),
+        rate_of_change: (!learning).then(|| crate::core::outlook::rate_per_minute(block, row)),
+        likelihood: watch.limit.as_ref().filter(|_| !learning).and_then(|_| finite(view.likelihood)),
+        eta: open.map_or_else(Eta::default, |life| life.prediction.eta),
+        threshold: finite(view.threshold),
+        side: watch.limit.as_ref().map(|limit| limit.side),
+        history_s,
+        state,
+    }
+}
