@@ -1,6 +1,8 @@
 //! Portent.
 pub mod backtest;
 pub mod chart;
+#[cfg(test)]
+mod child_process;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -114,10 +114,9 @@ where
 
 impl Metrics {
     /// All at zero; the process' start time is now.
-    #[allow(clippy::too_many_lines)] // A list, one line a metric.
     pub fn new() -> Self {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(process::ProcessCollector::new()));
+        registry.register_collector(Box::new(process::ProcessCollector::from_now()));
         let r = registry.sub_registry_with_prefix("portent");
         r.register("build", "Version of this build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let histogram = || Histogram::new(DURATION_BUCKETS_S);

@@ -7,6 +7,8 @@ use super::plan::Sheet;
 use super::range::Placement;
 use crate::core::time::{Span, Timestamp};
 
+/// Widths and dashes in pixels at 1200 x 600, told apart in black and white too: what was measured is thin and solid, what is forecast is
+/// thick and dashed, the threshold is dashed and dotted, the edge of normal dotted. The legend draws the same.
 pub const HISTORY_WIDTH: f64 = 1.8;
 pub const MEDIAN_WIDTH: f64 = 3.0;
 pub const MEDIAN_DASH: [f64; 2] = [9.0, 5.0];

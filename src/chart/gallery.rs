@@ -59,8 +59,12 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::from_pairs(pairs.iter().copied()).unwrap()
 }
 
-fn hours(h: f64) -> Option<Timestamp> {
-    Some(NOW + Span::from_secs_f64(h * 3_600.0))
+fn hours(h: f64) -> Timestamp {
+    NOW + Span::from_secs_f64(h * 3_600.0)
+}
+
+fn eta(p10: f64, p50: f64, p90: f64) -> Eta {
+    Eta { p10: Some(hours(p10)), p50: Some(hours(p50)), p90: Some(hours(p90)) }
 }
 
 /// A disk that fills tonight.
@@ -81,7 +85,7 @@ pub fn disk() -> Scene {
         normal: band(Span::DAY, Span::HOUR.times(9), Span::HOUR, day, 0.02),
         forecast: Some(fan(Span::HOUR.times(9), Span::MINUTE.times(5), |h| (day(0.0) + 0.17 + h * 0.0306).min(1.0), |h| 0.004 + h * 0.009)),
         threshold: Some((Side::Above, 0.9)),
-        eta: Some(Eta { p10: hours(3.4), p50: hours(4.97), p90: hours(7.6) }),
+        eta: Some(eta(3.4, 4.97, 7.6)),
         likelihood: Some(0.87),
         ..Scene::new("Filesystem /var/lib/postgresql on db-3 is filling", NOW)
     }
@@ -101,10 +105,10 @@ pub fn all() -> Vec<(&'static str, Scene)> {
     let mut open = disk();
     open.eta = Some(Eta { p90: None, ..open.eta.unwrap() });
     let mut late = disk();
-    late.eta = Some(Eta { p10: hours(7.0), ..Eta::default() });
+    late.eta = Some(Eta { p10: Some(hours(7.0)), ..Eta::default() });
     late.likelihood = Some(0.23);
     let mut soon = disk();
-    soon.eta = Some(Eta { p10: hours(0.05), p50: hours(0.1), p90: hours(0.3) });
+    soon.eta = Some(eta(0.05, 0.1, 0.3));
     soon.likelihood = Some(0.999);
     let mut wide = disk();
     wide.title = format!("A very long title {long}");
@@ -165,7 +169,7 @@ pub fn all() -> Vec<(&'static str, Scene)> {
                 unit: Unit::Bytes,
                 forecast: Some(fan(Span::DAY, Span::MINUTE.times(15), |h| gib * (2.2 + 0.09 * h), |h| gib * (0.03 + 0.015 * h))),
                 threshold: Some((Side::Above, 4.0 * gib)),
-                eta: Some(Eta { p10: hours(16.5), p50: hours(20.0), p90: None }),
+                eta: Some(Eta { p10: Some(hours(16.5)), p50: Some(hours(20.0)), p90: None }),
                 likelihood: Some(0.81),
                 zone: TimeZone::get("America/New_York").unwrap(),
                 ..plain(
@@ -181,7 +185,7 @@ pub fn all() -> Vec<(&'static str, Scene)> {
                 unit: Unit::Seconds,
                 forecast: Some(fan(Span::DAY.times(30), Span::HOUR.times(6), |h| (21.0 * 24.0 - h) * 3_600.0, |_| 0.0)),
                 threshold: Some((Side::Below, 7.0 * 86_400.0)),
-                eta: Some(Eta { p10: hours(14.0 * 24.0), p50: hours(14.0 * 24.0), p90: hours(14.0 * 24.0) }),
+                eta: Some(eta(14.0 * 24.0, 14.0 * 24.0, 14.0 * 24.0)),
                 likelihood: Some(1.0),
                 ..plain("Certificate of shop.example expires", history(week.times(4), Span::HOUR, |h, _| (21.0 * 24.0 - h) * 3_600.0))
             },

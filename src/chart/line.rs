@@ -30,6 +30,7 @@ impl Rect {
         self.bottom - self.top
     }
 
+    #[cfg(test)]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
@@ -142,7 +143,8 @@ fn clip_segment(a: Point, b: Point, area: &Rect) -> Option<(Point, Point)> {
             leave = leave.min(room / delta);
         }
     }
-    if !(enter <= leave) {
+    // Not a number: there is no line either.
+    if enter.is_nan() || leave.is_nan() || enter > leave {
         return None;
     }
     let at = |t: f64| Point { x: a.x + t * dx, y: a.y + t * dy };
@@ -152,7 +154,7 @@ fn clip_segment(a: Point, b: Point, area: &Rect) -> Option<(Point, Point)> {
 /// A line cut into dashes; `pattern` is lengths on, off, on, off in pixels. An empty pattern is a solid line.
 pub fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
     let total: f64 = pattern.iter().sum();
-    if !(total > 1.0) {
+    if total <= 1.0 || total.is_nan() {
         return vec![points.to_vec()];
     }
     let (mut out, mut index, mut left) = (Vec::new(), 0_usize, pattern[0]);

@@ -62,10 +62,12 @@ pub struct Text {
 
 /// Height of capitals and depth of descenders of DejaVu Sans, in parts of the size.
 pub const CAP_HEIGHT: f64 = 0.73;
+#[cfg(test)]
 pub const DESCENT: f64 = 0.24;
 
 impl Text {
     /// What the words cover.
+    #[cfg(test)]
     pub fn area(&self) -> Rect {
         let (above, below) = (self.size * CAP_HEIGHT, self.size * DESCENT);
         if self.upright {

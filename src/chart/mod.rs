@@ -75,6 +75,8 @@ pub enum ChartError {
     Font,
     #[error("draw chart: paint: {0}")]
     Paint(String),
+    #[error("draw chart: pack as PNG: {0}")]
+    Encode(String),
     #[error("write chart {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },
 }

@@ -4,8 +4,11 @@
 
 use crate::core::time::Span;
 
+/// Prefixes in steps of 1,000 and units in steps of 1,024: up to 10^18 and 2^60, beyond which values of monitoring do not go.
 pub const SI: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 pub const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// A day, and a year as people count one: a quarter of a day does not show in "2.3 y".
 pub const DAY_S: f64 = 86_400.0;
 pub const YEAR_S: f64 = 365.0 * DAY_S;
 /// Longer ones are told in years.

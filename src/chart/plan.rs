@@ -19,7 +19,9 @@ use crate::core::watch::Side;
 pub struct Plan {
     pub marks: Vec<Mark>,
     /// Where the data is drawn.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask where a value was drawn"))]
     pub plot: Rect,
+    #[cfg_attr(not(test), expect(dead_code, reason = "only tests ask where a value was drawn"))]
     pub values: ValueRange,
 }
 

@@ -23,7 +23,7 @@ const OVERSAMPLING: u32 = 2;
 
 /// The scene as the bytes of a PNG file. Equal scenes give equal bytes.
 pub fn render(scene: &Scene, style: &Style) -> Result<Vec<u8>, ChartError> {
-    Ok(encode::png(&pixels(scene, style)?, style.width, style.height))
+    encode::png(&pixels(scene, style)?, style.width, style.height).map_err(|error| ChartError::Encode(error.to_string()))
 }
 
 /// The picture itself: three bytes a pixel, row after row.

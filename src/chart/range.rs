@@ -218,12 +218,12 @@ mod tests {
         value_range(scene, time_range(scene))
     }
 
-    fn fan(median: f64, lower: f64, upper: f64) -> Option<Fan> {
-        Some(Fan {
+    fn fan(median: f64, lower: f64, upper: f64) -> Fan {
+        Fan {
             at: vec![NOW + Span::HOUR],
             median: vec![median],
             levels: vec![FanLevel { level: 0.8, lower: vec![lower], upper: vec![upper] }],
-        })
+        }
     }
 
     #[test]
@@ -253,14 +253,14 @@ mod tests {
     #[test]
     fn a_forecast_that_blows_up_does_not_flatten_the_past() {
         let mut wild = scene(&[10.0, 12.0, 14.0]);
-        wild.forecast = fan(1e12, -1e15, 1e15);
+        wild.forecast = Some(fan(1e12, -1e15, 1e15));
         let shown = range(&wild);
         assert!(shown.high - shown.low < 5.0 * 4.0, "{shown:?}");
         wild.unit = Unit::Ratio;
         wild.history.iter_mut().for_each(|s| s.1 /= 20.0);
         assert!(range(&wild).high <= 1.02, "a ratio beyond 1 is not worth height: {:?}", range(&wild));
         let mut wild = scene(&[10.0, 12.0, 14.0]);
-        wild.forecast = fan(f64::NAN, f64::NEG_INFINITY, f64::INFINITY);
+        wild.forecast = Some(fan(f64::NAN, f64::NEG_INFINITY, f64::INFINITY));
         assert!(range(&wild).high < 20.0);
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn natural_edges_hold() {
         let mut disk = scene(&[0.2, 0.5, 0.7]);
         disk.unit = Unit::Ratio;
-        disk.forecast = fan(0.9, 0.6, 1.4);
+        disk.forecast = Some(fan(0.9, 0.6, 1.4));
         let shown = range(&disk);
         assert!(shown.low.abs() < f64::EPSILON && shown.high <= 1.02, "{shown:?}");
         assert!(range(&scene(&[-1.0, 3.0])).low < -1.0);
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn time_reaches_from_the_first_sample_to_the_last_forecast_with_now_inside() {
         let mut s = scene(&[1.0; 60]);
-        s.forecast = fan(1.0, 0.0, 2.0);
+        s.forecast = Some(fan(1.0, 0.0, 2.0));
         assert_eq!(time_range(&s), TimeRange { start: NOW - Span::MINUTE.times(59), end: NOW + Span::HOUR });
         // Data a year old: now lies outside rather than squeezing it into a pixel.
         s.now = NOW + Span::DAY.times(365);

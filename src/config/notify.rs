@@ -9,6 +9,7 @@ use super::tree::Node;
 use super::valid::{NotifyConfig, WebhookConfig};
 use crate::core::time::Span;
 
+/// A receiver that only takes an event in answers at once; ten seconds leave room for a far and busy one.
 const DEFAULT_TIMEOUT: Span = Span::from_secs(10);
 /// A receiver that needs longer than a minute to say "got it" should answer 202 and work on its own time.
 const LONGEST_TIMEOUT: Span = Span::MINUTE;

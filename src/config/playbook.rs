@@ -15,7 +15,7 @@ const MAX_STEPS: usize = 100;
 
 /// The `playbooks` list: file names and playbooks written out.
 pub fn read_list(node: &Node, cx: &mut Cx) -> Vec<Playbook> {
-    let items = cx.items(node);
+    let items = node.items();
     let read = items.iter().filter_map(|item| match &item.value {
         Value::Map(_) => read(item, cx),
         _ => {
@@ -83,7 +83,7 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
 
 fn read_match(node: &Node, cx: &mut Cx) -> Option<Match> {
     let mut fields = Fields::of(node, "when", cx)?;
-    let watches = fields.take("watches").map(|n| cx.items(n).iter().filter_map(|item| cx.text(item, "watches")).collect());
+    let watches = fields.take("watches").map(|n| n.items().iter().filter_map(|item| cx.text(item, "watches")).collect());
     let mut labels = Vec::new();
     if let Some(node) = fields.take("labels") {
         if let Value::Map(entries) = &node.value {

@@ -16,11 +16,8 @@ pub fn imbalance(query: &str) -> Option<String> {
     while let Some(letter) = letters.next() {
         match letter {
             '#' => drop(letters.by_ref().find(|c| *c == '\n')),
-            '"' | '\'' | '`' => {
-                if !skip_text(&mut letters, letter) {
-                    return Some(format!("a {letter} is never closed"));
-                }
-            }
+            '"' | '\'' | '`' if skip_text(&mut letters, letter) => {}
+            '"' | '\'' | '`' => return Some(format!("a {letter} is never closed")),
             '(' | '[' | '{' => open.push(letter),
             ')' | ']' | '}' => {
                 let opened = open.pop();

@@ -157,15 +157,6 @@ impl Cx {
         found.map(|(_, value)| value.clone())
     }
 
-    /// The items of a list; a single value stands for a list of one.
-    pub fn items<'n>(&mut self, node: &'n Node) -> &'n [Node] {
-        match &node.value {
-            Value::List(items) => items,
-            _ if node.is_null() => &[],
-            _ => std::slice::from_ref(node),
-        }
-    }
-
     /// A text that names one of `known`.
     pub fn known_name<'k>(&mut self, node: &Node, what: &str, known: &[&'k str]) -> Option<&'k str> {
         let text = self.text(node, what)?;

@@ -97,7 +97,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
 
 /// Items of a list of at most `most`.
 fn limited<'n>(node: &'n Node, what: &str, most: usize, cx: &mut Cx) -> &'n [Node] {
-    let items = cx.items(node);
+    let items = node.items();
     if items.len() > most {
         cx.error(node.at, format!("{what}: found {}, want {most} at most", items.len()));
         return &items[..most];
@@ -143,7 +143,7 @@ fn read_playbooks(fields: &mut Fields<'_>, cx: &mut Cx) -> Vec<Playbook> {
 /// A pack's name, or `{ name, source }`; without a source it looks at all of them.
 fn read_packs(node: &Node, sources: &[&str], cx: &mut Cx) -> Vec<PackUse> {
     let mut uses: Vec<PackUse> = Vec::new();
-    for item in cx.items(node) {
+    for item in node.items() {
         let mut wanted = sources.to_vec();
         let pack = if let Value::Map(_) = item.value {
             let Some(mut fields) = Fields::of(item, "a pack", cx) else { continue };

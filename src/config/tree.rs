@@ -56,6 +56,15 @@ pub struct TreeError {
 }
 
 impl Node {
+    /// The items of a list; a single value stands for a list of one, and nothing for an empty one.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::List(items) => items,
+            _ if self.is_null() => &[],
+            _ => std::slice::from_ref(self),
+        }
+    }
+
     /// Nothing stands here: `key:`, `key: ~` or `key: null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))

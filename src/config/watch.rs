@@ -198,7 +198,7 @@ fn read_zone(node: &Node, cx: &mut Cx) -> Option<TimeZone> {
     match nearest(&text, names.iter().map(String::as_str)) {
         Some(near) => cx.error(node.at, format!("{message}; did you mean {near:?}?")),
         None if names.is_empty() => {
-            cx.error_hint(node.at, message, "this machine has no time zone database (package tzdata); UTC always works")
+            cx.error_hint(node.at, message, "this machine has no time zone database (package tzdata); UTC always works");
         }
         None => cx.error(node.at, message),
     }
@@ -217,7 +217,7 @@ fn read_impact(node: &Node, cx: &mut Cx) -> Option<Impact> {
 }
 
 fn read_playbooks(node: &Node, known: Option<&[&str]>, cx: &mut Cx) -> Vec<String> {
-    let items = cx.items(node).iter();
+    let items = node.items().iter();
     let names = items.filter_map(|item| match known {
         Some(known) => cx.known_name(item, "playbook", known).map(Into::into),
         None => cx.name(item, "playbook"),

@@ -15,6 +15,7 @@ pub struct DemoWatch {
     settings: &'static [&'static str],
 }
 
+/// One watch for each metric of the data set that can break; the sixth asks whether a seasonal one stays quiet.
 pub const WATCHES: [DemoWatch; 6] = [
     DemoWatch {
         name: "disk-filling",

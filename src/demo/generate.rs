@@ -17,6 +17,7 @@ pub const START: Timestamp = Timestamp::from_millis(1_772_409_600_000);
 /// Monday 2026-03-16T00:00:00Z: the last sample.
 pub const END: Timestamp = Timestamp::from_millis(1_773_619_200_000);
 
+/// Five minutes: 14 days of all series stay small enough to generate and serve from memory, and every incident is longer.
 pub const STEP: Span = Span::from_secs(300);
 
 /// Any would do; this one is pinned by the hash in `datasets/demo/dataset.toml`.

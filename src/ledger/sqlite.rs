@@ -159,7 +159,7 @@ fn from_sqlx(act: &'static str, path: &Path, source: sqlx::Error) -> LedgerError
     let path = path.to_path_buf();
     let database = source.as_database_error();
     // Extended codes carry the primary one in their low byte.
-    let primary = database.and_then(|error| error.code()).and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff);
+    let primary = database.and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i64>().ok()).map(|code| code & 0xff);
     match primary {
         Some(5 | 6) => LedgerError::Busy { act, path, waited_s: BUSY_TIMEOUT.as_secs() },
         Some(11 | 26) => LedgerError::Damaged { path, what: database.map(ToString::to_string).unwrap_or_default() },

@@ -10,8 +10,7 @@ use crate::core::prediction::{Eta, Evidence, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 
-#[path = "../store/child_process.rs"]
-mod child_process;
+use crate::child_process;
 
 const HOUR: i64 = 3_600_000;
 

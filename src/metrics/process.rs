@@ -54,7 +54,7 @@ pub struct ProcessCollector {
 
 impl ProcessCollector {
     /// Takes now as the process' start.
-    pub fn new() -> Self {
+    pub fn from_now() -> Self {
         Self { started_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64()) }
     }
 }

@@ -14,7 +14,7 @@ const MAX_ADDRESSES: usize = 16;
 /// IPv4 blocks that are not the public internet's: IANA's special-purpose registry (RFC 6890 and its updates), and one address that
 /// serves a cloud's machines from within the public range.
 const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),        // this network; 0.0.0.0 reaches the machine itself
+    (Ipv4Addr::UNSPECIFIED, 8),            // this network; 0.0.0.0 reaches the machine itself
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),    // carrier NAT; Alibaba's metadata
     (Ipv4Addr::new(127, 0, 0, 0), 8),      // loopback
@@ -30,7 +30,7 @@ const NOT_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
     (Ipv4Addr::new(224, 0, 0, 0), 4),      // multicast
     (Ipv4Addr::new(240, 0, 0, 0), 4),      // reserved
-    (Ipv4Addr::new(255, 255, 255, 255), 32),
+    (Ipv4Addr::BROADCAST, 32),
 ];
 
 /// What inside 2000::/3 is not public after all.

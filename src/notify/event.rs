@@ -299,7 +299,7 @@ pub(crate) mod tests {
         assert_eq!(event["data"]["chart_url"], "http://p.example:9273/charts/p1.png");
         prediction.chart_url = Some("https://charts.example/1.png".into());
         assert_eq!(
-            super::CloudEvent::new(&prediction, EventKind::Raised, prediction.raised_at, Some("http://x")).data.chart_url,
+            CloudEvent::new(&prediction, EventKind::Raised, prediction.raised_at, Some("http://x")).data.chart_url,
             prediction.chart_url
         );
     }

@@ -12,9 +12,10 @@ use crate::metrics::text::Exposition;
 
 /// `GET /-/healthy`: 200, or 503 when a restart would help. Waits for nothing, so that a busy daemon is not taken for a dead one.
 pub async fn healthy(State(app): State<Arc<App>>) -> Response {
-    match app.view.healthy() {
-        true => (StatusCode::OK, "Portent is healthy.\n").into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "Portent is not healthy.\n").into_response(),
+    if app.view.healthy() {
+        (StatusCode::OK, "Portent is healthy.\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Portent is not healthy.\n").into_response()
     }
 }
 

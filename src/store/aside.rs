@@ -28,7 +28,7 @@ pub fn set_aside(store: &Path, now: Timestamp, what: String) -> Result<SetAside,
     let parent = store.parent().unwrap_or(Path::new("."));
     let prefix = prefix(store);
     // Without colons and dashes, so that the name survives every file system and every copy command.
-    let time: String = now.to_string().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let time: String = now.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
     let free = (0..MAX_NAMES)
         .map(|n| parent.join(if n == 0 { format!("{prefix}{time}") } else { format!("{prefix}{time}-{n}") }))
         .find(|path| !path.exists())

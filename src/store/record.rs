@@ -19,6 +19,7 @@ use super::{Kind, MAX_KEY_BYTES, MAX_RECORDS};
 /// Raised with every change of the layout.
 pub const FORMAT: u16 = 1;
 
+/// Length of the part whose layout never changes (see above).
 pub const HEADER_BYTES: usize = 16;
 
 const MAGIC: [u8; 4] = *b"PTNT";

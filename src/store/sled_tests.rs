@@ -8,8 +8,7 @@ use super::super::conformance;
 use super::super::sled_files::piece_key;
 use super::*;
 
-#[path = "child_process.rs"]
-mod child_process;
+use crate::child_process;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -69,9 +68,9 @@ fn copy_dir(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target)
+            copy_dir(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).map(drop).unwrap()
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -146,7 +145,7 @@ fn corrupt(store: &Path, seed: u64) -> String {
     let dice = noise(seed + 1, 64 * 8);
     let dice: Vec<usize> = dice.chunks_exact(8).map(|c| usize::from_le_bytes(c.try_into().unwrap()) >> 8).collect();
     // The data file three times in four: it is nearly all of the store.
-    let file = if dice[0] % 4 > 0 { store.join("db") } else { files[dice[1] % files.len()].clone() };
+    let file = if dice[0].is_multiple_of(4) { files[dice[1] % files.len()].clone() } else { store.join("db") };
     let mut bytes = fs::read(&file).unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     // sled fills its file up with zeros; damage there would be none.
@@ -169,7 +168,7 @@ fn corrupt(store: &Path, seed: u64) -> String {
             bytes.truncate(dice[3] % used);
             format!("cut {name} to {}", bytes.len())
         }
-        _ if dice[3] % 4 == 0 => {
+        _ if dice[3].is_multiple_of(4) => {
             fs::remove_file(&file).unwrap();
             return format!("remove {name}");
         }
@@ -209,8 +208,8 @@ fn a_store_from_the_future_is_an_error_and_stays_where_it_is() {
 
 #[test]
 fn vanished_stale_and_exchanged_records_are_named() {
-    let blocks = Kind::Blocks as u8;
     type Tamper = Box<dyn Fn(&::sled::Db)>;
+    let blocks = Kind::Blocks as u8;
     let stale = record::encode(blocks, "disk/0", &noise(1, 500)).0;
     let cases: [(&str, &str, Tamper); 4] = [
         (

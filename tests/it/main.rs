@@ -3,6 +3,8 @@
 //! `support` starts the real programs that Portent lives among, each on its own free port and in its own throwaway folder; `tidy` reads
 //! the sources and says which rule of the house a line breaks.
 
+#![allow(clippy::unwrap_used, reason = "where a test's helper fails, its test fails; clippy knows only the functions marked `#[test]`")]
+
 mod replay;
 mod source_real;
 mod support;

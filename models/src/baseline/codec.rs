@@ -48,7 +48,9 @@ impl Block {
             out.f64(c.last[row]);
             out.i64(c.seen[row].cast_signed());
             let s = &c.normal[row];
-            [s.level, s.slope, s.scale, s.wander].into_iter().for_each(|v| out.f64(v));
+            for value in [s.level, s.slope, s.scale, s.wander] {
+                out.f64(value);
+            }
             out.i64(s.level_at_ms);
             out.u16(u16::from(s.seasonal));
         }

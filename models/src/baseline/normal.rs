@@ -115,7 +115,9 @@ impl Normal {
         let mut slope = median_slope(&flat);
         let mut distances: Vec<f64> = around(&flat, slope);
         let middle = median_mut(&mut distances);
-        distances.iter_mut().for_each(|d| *d = (*d - middle).abs());
+        for distance in &mut distances {
+            *distance = (*distance - middle).abs();
+        }
         let wander = SIGMA_PER_MAD * median_mut(&mut distances);
         // A slope that is within the noise of its ends is none.
         if !slope.is_finite() || slope.abs() * (SLOPE_BUCKETS as f64) < 2.0 * wander {

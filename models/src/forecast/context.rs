@@ -89,8 +89,9 @@ fn bridge(values: &mut [f64]) {
         }
         if let Some(before) = last.filter(|&l: &usize| i - l > 1) {
             let (from, to) = (values[before], values[i]);
-            for k in before + 1..i {
-                values[k] = from + (to - from) * (k - before) as f64 / (i - before) as f64;
+            let steps = (i - before) as f64;
+            for (k, value) in (1..).zip(&mut values[before + 1..i]) {
+                *value = from + (to - from) * f64::from(k) / steps;
             }
         }
         last = Some(i);

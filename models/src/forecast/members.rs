@@ -84,7 +84,9 @@ fn trend(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
     let slope = median_slope(values);
     let mut offsets: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * i as f64).collect();
     let middle = median_mut(&mut offsets);
-    offsets.iter_mut().for_each(|o| *o = (*o - middle).abs());
+    for offset in &mut offsets {
+        *offset = (*offset - middle).abs();
+    }
     let reach = 3.0 * SIGMA_PER_MAD * median_mut(&mut offsets);
     let clipped = values.iter().enumerate().map(|(i, v)| {
         let rough = middle + slope * i as f64;
@@ -186,11 +188,10 @@ fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -
         return false;
     }
     let n = past.len();
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = past[n - week + h % week];
-    }
     let shift = level(past) - level(&past[..n - week]);
-    out.iter_mut().for_each(|o| *o += shift);
+    for (h, o) in out.iter_mut().enumerate() {
+        *o = past[n - week + h % week] + shift;
+    }
     true
 }
 

@@ -21,7 +21,7 @@ pub use life::{BreachWatch, Life};
 pub use shard::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
 
-use self::shard::{Reach, Shard};
+use self::shard::{Column, Shard};
 use super::frame::Frame;
 use super::labels::{Labels, SeriesId};
 use super::outlook::Fit;
@@ -37,7 +37,7 @@ pub const MAX_SERIES_PER_WATCH: usize = 100_000;
 const SETTLE_GRACE: Span = Span::from_secs(3_600);
 
 /// What comes in.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// New samples of one watch, all series on one grid. Columns that were handed in before are looked at only for late samples.
     Samples {
@@ -227,7 +227,7 @@ impl Engine {
         let mut effects = match input {
             Input::Samples { watch, frame, thresholds, judge_from } => {
                 let playbooks = &self.playbooks;
-                self.watched[watch].samples(now, frame, thresholds, Reach { judge_from }, playbooks)
+                self.watched[watch].samples(now, frame, thresholds, judge_from, playbooks)
             }
             Input::Tick => self.watched.iter_mut().flat_map(|watched| watched.tick(now)).collect(),
         };
@@ -294,7 +294,7 @@ impl Watched {
         now: Timestamp,
         frame: &Frame,
         thresholds: Option<&Frame>,
-        reach: Reach,
+        judge_from: Timestamp,
         playbooks: &[Arc<Playbook>],
     ) -> Vec<Effect> {
         let grid = frame.grid();
@@ -327,7 +327,8 @@ impl Watched {
                     present.clear();
                     let here = rows.iter().map(|&(row, frame_row)| (row, values[[frame_row, column]]));
                     present.extend(here.filter(|(_, value)| value.is_finite()));
-                    shard.column(grid.at(column), watch, playbooks, reach, &present, &mut effects);
+                    let at = grid.at(column);
+                    shard.column(Column { at, watch, playbooks, judge_from }, &present, &mut effects);
                 }
                 effects
             })

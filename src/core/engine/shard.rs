@@ -47,9 +47,12 @@ struct Row {
     even_streak: u16,
 }
 
-/// How far samples may be judged.
+/// One point in time, and what its samples are judged by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reach {
+pub(super) struct Column<'a> {
+    pub at: Timestamp,
+    pub watch: &'a Watch,
+    pub playbooks: &'a [Arc<Playbook>],
     /// Samples before are learned from, and settle what was predicted, but raise nothing: too long ago, or before the beginning.
     pub judge_from: Timestamp,
 }
@@ -170,40 +173,23 @@ impl Shard {
         self.anomalies.values()
     }
 
-    /// One point in time: `sample(row)` is NaN where a series has none, `threshold(row)` a new threshold or NaN for the old one.
-    pub fn column(
-        &mut self,
-        at: Timestamp,
-        watch: &Watch,
-        playbooks: &[Arc<Playbook>],
-        reach: Reach,
-        present: &[(usize, f64)],
-        effects: &mut Vec<Effect>,
-    ) {
+    /// Takes in one point in time: the samples that there are, with their rows.
+    pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
+        let Column { at, watch, .. } = column;
         let civil = score::advance(&mut self.block, &watch.zone, at);
         for &(row, value) in present {
-            self.sample(row, at, value, civil, watch, playbooks, reach, effects);
+            self.sample(row, value, civil, column, effects);
         }
         self.settle(at, watch, effects);
         self.dirty = true;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one sample with all that it is judged by")]
-    fn sample(
-        &mut self,
-        row: usize,
-        at: Timestamp,
-        value: f64,
-        civil: f64,
-        watch: &Watch,
-        playbooks: &[Arc<Playbook>],
-        reach: Reach,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
+        let Column { at, watch, judge_from, .. } = column;
         let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
-        let judged = at >= reach.judge_from;
+        let judged = at >= judge_from;
         if let Some(band) = taken.band {
-            self.score(row, at, value, band, watch, judged, effects);
+            self.score(row, value, band, column, effects);
         }
         let Some(limit) = &watch.limit else { return };
         let threshold = self.rows[row].threshold;
@@ -223,15 +209,16 @@ impl Shard {
             }
         }
         if judged && taken.is_old_enough {
-            self.look(row, at, value, limit, watch, playbooks, effects);
+            self.look(row, value, limit, column, effects);
         }
     }
 
-    fn score(&mut self, row: usize, at: Timestamp, value: f64, band: Band, watch: &Watch, judged: bool, effects: &mut Vec<Effect>) {
+    fn score(&mut self, row: usize, value: f64, band: Band, column: Column<'_>, effects: &mut Vec<Effect>) {
+        let Column { at, watch, judge_from, .. } = column;
         let Scored { sigmas, score, lower, upper, .. } = Scored::new(band, value, watch.baseline.sigma);
         let state = &mut self.rows[row];
         state.score = score as f32;
-        if !judged {
+        if at < judge_from {
             return;
         }
         if score >= 1.0 {
@@ -272,17 +259,8 @@ impl Shard {
     }
 
     /// Looks ahead, if it is time to, and raises, updates or takes back.
-    #[expect(clippy::too_many_arguments, reason = "one sample with all that it is judged by")]
-    fn look(
-        &mut self,
-        row: usize,
-        at: Timestamp,
-        value: f64,
-        limit: &Limit,
-        watch: &Watch,
-        playbooks: &[Arc<Playbook>],
-        effects: &mut Vec<Effect>,
-    ) {
+    fn look(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>, effects: &mut Vec<Effect>) {
+        let Column { at, watch, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let state = &self.rows[row];
         let threshold = state.threshold;
@@ -322,7 +300,7 @@ impl Shard {
             return;
         }
         state.raise_streak = 0;
-        let prediction = self.prediction(row, at, value, limit, &outlook, watch, playbooks);
+        let prediction = self.prediction(row, value, limit, &outlook, column);
         effects.push(Effect::Raised(prediction.clone()));
         self.lives.entry(row).or_default().push(Life::new(prediction));
     }
@@ -361,17 +339,8 @@ impl Shard {
         best
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a prediction says all of this")]
-    fn prediction(
-        &self,
-        row: usize,
-        at: Timestamp,
-        value: f64,
-        limit: &Limit,
-        outlook: &Outlook,
-        watch: &Watch,
-        playbooks: &[Arc<Playbook>],
-    ) -> Prediction {
+    fn prediction(&self, row: usize, value: f64, limit: &Limit, outlook: &Outlook, column: Column<'_>) -> Prediction {
+        let Column { at, watch, playbooks, .. } = column;
         let state = &self.rows[row];
         let labels = &state.labels;
         let mut prediction = Prediction {

@@ -67,7 +67,7 @@ impl Engine {
     /// Takes back all shards of a checkpoint. A watch of which any shard is missing or damaged starts cold as a whole; those errors are
     /// given back, to be told.
     pub fn restore(&mut self, mut checkpoints: Vec<Checkpoint>) -> Vec<RestoreError> {
-        checkpoints.sort_by(|a, b| shard_number(&a.key).cmp(&shard_number(&b.key)));
+        checkpoints.sort_by_key(|checkpoint| shard_number(&checkpoint.key));
         let mut errors = Vec::new();
         let mut spoiled = vec![false; self.watched.len()];
         for checkpoint in checkpoints {

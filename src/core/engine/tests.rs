@@ -1,3 +1,5 @@
+//! The engine on whole lives of series: told once, in time, and the same however samples, threads and restarts fall.
+
 use super::*;
 use crate::core::frame::{FrameBuilder, Grid};
 use crate::core::prediction::{State, Truth};
@@ -148,7 +150,7 @@ fn how_samples_are_cut_into_frames_and_how_many_threads_there_are_changes_nothin
             let signal: Box<Signal> = match s % 30 {
                 0 => Box::new(move |i| growing(i) + 0.0001 * f64::from(s)),
                 1 => Box::new(move |i| daily(i + s as usize)),
-                2 => Box::new(move |i| if (i + s as usize) % 11 == 0 { f64::NAN } else { growing(i + 31 * s as usize % 97) }),
+                2 => Box::new(move |i| if (i + s as usize).is_multiple_of(11) { f64::NAN } else { growing(i + 31 * s as usize % 97) }),
                 _ => Box::new(move |i| 0.1 + 0.01 * noise(i + 1000 * s as usize)),
             };
             (format!("h{s}"), signal)

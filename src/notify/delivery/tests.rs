@@ -178,7 +178,7 @@ async fn an_outbox_that_cannot_write_at_all_stops_the_sending_and_not_the_shutdo
     outbox.put("ops", "b.0", now());
     let running = start(folder.settings_for("ops", &receiver), &outbox);
     until("all tries are used", || running.stats.totals().outbox_errors == u64::from(WRITE_TRIES)).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_millis(500)).await;
     assert_eq!(receiver.ids(), ["a.0"], "no request may follow one whose outcome is not written down, but after a pause");
     assert!(running.stop().await < Duration::from_secs(1));
 }
@@ -208,7 +208,7 @@ async fn new_events_wake_an_idle_worker_but_do_not_hurry_a_failing_target() {
     })
     .await;
     let running = start(folder.settings_for("ops", &receiver), &outbox);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     let begin = Instant::now();
     running.put("ops", "a.0");
     until("the idle worker sends it", || outbox.all(&Fate::Delivered)).await;
@@ -219,7 +219,7 @@ async fn new_events_wake_an_idle_worker_but_do_not_hurry_a_failing_target() {
     for i in 0..50 {
         running.put("ops", &format!("c{i}.0"));
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(receiver.seen().len(), 2, "a target that fails is left alone for its pause");
     assert!(running.stop().await < Duration::from_secs(1), "the pause ends with the shutdown");
 }
@@ -236,7 +236,7 @@ async fn with_real_jitter_a_down_target_is_tried_now_and_then_and_recovers_by_it
     let (wake, shutdown) = (watch::Sender::new(()), watch::Sender::new(false));
     let target = WebhookTarget::new(folder.settings("ops", &format!("http://{address}/hook"))).unwrap();
     let task = tokio::spawn(run_target(target, outbox.clone(), Arc::new(now), stats.clone(), wake.subscribe(), shutdown.subscribe()));
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     let totals = stats.totals();
     assert!(totals.attempts >= 1 && totals.attempts <= 11 && totals.delivered == 0, "{totals:?}");
     assert_eq!(totals.attempts, totals.failures_in_a_row);

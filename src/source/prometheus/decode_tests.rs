@@ -187,7 +187,11 @@ fn value_text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn answer() -> impl Strategy<Value = (Vec<(String, Vec<(usize, String)>)>, bool)> {
+/// A label's value and samples: grid index and value as text.
+type Series = (String, Vec<(usize, String)>);
+
+/// Series, and whether their labels stand last.
+fn answer() -> impl Strategy<Value = (Vec<Series>, bool)> {
     let samples = proptest::collection::vec((0usize..12, value_text()), 0..12);
     (proptest::collection::vec(("[a-z\\\\\"é\n]{0,8}", samples), 0..5), any::<bool>())
 }

@@ -1,8 +1,8 @@
 //! One exchange: a request out, its answer streamed into a reader, under every limit of time and size.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use tokio::time::timeout_at;
 use url::Url;
@@ -169,7 +169,7 @@ impl Body {
             };
             return Cause::Redirect { code, location };
         }
-        let retry_after = self.header(&RETRY_AFTER).and_then(|text| parse_retry_after(&text, SystemTime::now()));
+        let retry_after = self.header(&RETRY_AFTER).and_then(|text| parse_retry_after(&text, self.header(&DATE).as_deref()));
         let mut text = Vec::new();
         // What can't be read of an error's text is no second error.
         while let Ok(Some(chunk)) = self.chunk().await {

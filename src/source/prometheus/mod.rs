@@ -1,7 +1,7 @@
 //! Reads a Prometheus HTTP API (Prometheus, VictoriaMetrics, Thanos, Mimir speak it).
 //!
 //! ```text
-//! RangeAsk -> plan (windows) -> client (auth, retries, limits) -> fetch (one exchange, streamed) -> json -> decode -> collect -> Frame
+//! RangeAsk -> plan (windows) -> client (auth, retries, limits) -> fetch (one exchange, streamed) -> json -> document -> collect -> Frame
 //! ```
 //!
 //! What each fault means is decided once, here:
@@ -24,6 +24,7 @@ mod auth;
 mod client;
 mod collect;
 mod decode;
+mod document;
 mod error;
 #[cfg(test)]
 mod fake;
@@ -32,13 +33,16 @@ mod fault_tests;
 mod fetch;
 mod json;
 mod number;
+mod place;
 pub mod plan;
 mod range;
 mod retry;
+mod scan;
 mod settings;
 mod tls;
 #[cfg(test)]
 mod tls_tests;
+mod token;
 
 pub use answer::{BuildInfo, DecodeStats, InstantAnswer, InstantSample, MetricKind, RangeAnswer, Remarks};
 pub use client::PrometheusClient;

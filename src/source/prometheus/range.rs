@@ -43,11 +43,11 @@ impl PrometheusClient {
                 None if answer.frame.grid() == ask.grid => return Ok(answer),
                 None => {
                     let mut first = Joined::new(ask.grid, self.limits().max_cells.saturating_mul(MAX_JOINED));
-                    first.add(&answer).map_err(|e| self.error(&call(ask, ask.grid, String::new()), e.into(), 1))?;
+                    first.add(&answer).map_err(|e| self.error(&call(ask, ask.grid, String::new()), e, 1))?;
                     joined = Some(first);
                 }
                 Some(joined) => {
-                    joined.add(&answer).map_err(|e| self.error(&call(ask, ask.grid, String::new()), e.into(), 1))?;
+                    joined.add(&answer).map_err(|e| self.error(&call(ask, ask.grid, String::new()), e, 1))?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! When to try again: pure arithmetic, the clock and the dice are arguments.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -10,15 +10,16 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// Longest `Retry-After` that is waited out inside one call. A longer one is handed to the caller, who has other work.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date. A date in the past means now.
-pub fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+/// Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date, which counts from the answer's own `Date`, since our clock may differ
+/// from the server's. A date in the past means now; a date without a `Date` says nothing.
+pub fn parse_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     let text = text.trim();
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse().ok().map(Duration::from_secs);
     }
-    let at = DateTimeParser::new().parse_timestamp(text).ok()?;
-    let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millisecond()).ok()?);
-    Some(at.duration_since(now).unwrap_or_default())
+    let read = |text: &str| DateTimeParser::new().parse_timestamp(text.trim()).ok();
+    let wait_s = read(text)?.as_second() - read(date?)?.as_second();
+    Some(Duration::from_secs(u64::try_from(wait_s).unwrap_or(0)))
 }
 
 /// The wait before try `attempt + 1`: `base` doubled with each try, between half and all of it as `dice` in [0, 1) falls, so that clients
@@ -37,7 +38,7 @@ mod tests {
 
     #[test]
     fn retry_after_in_seconds_or_as_a_date() {
-        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
         for (text, want) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),
@@ -48,8 +49,11 @@ mod tests {
             ("soon", None),
             ("99999999999999999999999", None),
         ] {
-            assert_eq!(parse_retry_after(text, now), want.map(Duration::from_secs), "{text}");
+            assert_eq!(parse_retry_after(text, date), want.map(Duration::from_secs), "{text}");
         }
+        assert_eq!(parse_retry_after("7", None), Some(Duration::from_secs(7)));
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:50:07 GMT", None), None);
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:50:07 GMT", Some("today")), None);
     }
 
     #[test]

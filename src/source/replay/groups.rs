@@ -84,7 +84,7 @@ impl Groups {
     }
 }
 
-fn cell_of<'a>(column: &&'a StringArray, row: usize) -> &'a str {
+fn cell_of(column: &StringArray, row: usize) -> &str {
     if column.is_null(row) { "" } else { column.value(row) }
 }
 

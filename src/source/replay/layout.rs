@@ -58,8 +58,8 @@ impl Layout {
         }
         let mut sorted: Vec<&String> = names.iter().collect();
         sorted.sort_unstable();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(fail(format!("column {:?} stands twice", pair[0]), "give every column its own name"));
+        if let Some([twice, ..]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(fail(format!("column {twice:?} stands twice"), "give every column its own name"));
         }
         let value = find(VALUE_NAME).filter(|value| *value != time);
         let others = |not: &[usize]| (0..names.len()).filter(|column| !not.contains(column)).collect::<Vec<_>>();

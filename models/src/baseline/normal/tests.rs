@@ -1,3 +1,5 @@
+//! What is normal, against brute force and on series whose answer is known.
+
 use super::super::block::{Accepted, Geometry};
 use super::*;
 use proptest::prelude::*;

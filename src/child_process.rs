@@ -33,25 +33,24 @@ fn command(name: &str, dir: &Path) -> Command {
 pub fn kill_after(name: &str, dir: &Path, count: usize, then: Duration) -> Vec<String> {
     let mut child = command(name, dir).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut said: Vec<String> = lines.by_ref().filter_map(acknowledgement).take(count).collect();
+    let mut said: Vec<String> = lines.by_ref().filter_map(|line| acknowledgement(&line)).take(count).collect();
     assert_eq!(said.len(), count, "the child ended by itself after {said:?}");
     std::thread::sleep(then);
     child.kill().unwrap();
     child.wait().unwrap();
-    said.extend(lines.filter_map(acknowledgement));
+    said.extend(lines.filter_map(|line| acknowledgement(&line)));
     said
 }
 
 /// Runs it to its end, which must be a success, and returns all that it acknowledged.
-#[allow(dead_code, reason = "one of the two modules that share this file does not need it")]
 pub fn run(name: &str, dir: &Path) -> Vec<String> {
     let output = command(name, dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    text.lines().map(str::to_owned).filter_map(acknowledgement).collect()
+    text.lines().filter_map(acknowledgement).collect()
 }
 
 /// The test harness writes on the same line, so the mark need not stand at its beginning.
-fn acknowledgement(line: String) -> Option<String> {
+fn acknowledgement(line: &str) -> Option<String> {
     line.split_once(ACKNOWLEDGED).map(|(_, what)| what.to_owned())
 }
