@@ -36,6 +36,8 @@ use crate::server::{Server, ServerError, Settings};
 use crate::source::prometheus::SourceError;
 use crate::store::{SledStore, StoreError};
 
+pub use self::read::TOO_LATE;
+
 /// The ledger's file in the data directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 /// How far back the ledger is asked for what was told, so that nothing is raised again: longer than any horizon's beginning matters.
@@ -47,6 +49,8 @@ pub struct Options {
     /// Read again on reload; without it a reload is refused.
     pub config_file: Option<PathBuf>,
     pub clock: Arc<dyn Clock>,
+    /// Samples further back than this raise nothing: [`TOO_LATE`] unless time runs faster than life.
+    pub too_late: Span,
     /// Gets a copy of every effect, in order.
     pub onlooker: Option<mpsc::UnboundedSender<Effect>>,
 }
@@ -85,7 +89,7 @@ impl Daemon {
     /// # Errors
     /// Whatever would keep it from working: a locked or newer data directory, a damaged ledger, a taken address, settings that can't work.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
-        let Options { config, config_file, clock, onlooker } = options;
+        let Options { config, config_file, clock, too_late, onlooker } = options;
         let now = clock.now();
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
@@ -134,6 +138,7 @@ impl Daemon {
             started_at: now,
             base_url,
             outbox_wake,
+            too_late,
             onlooker,
         });
         sources::introduce(&shared, &clients);

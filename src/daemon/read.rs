@@ -82,7 +82,7 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
     if cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
-    let judge_from = now - TOO_LATE.max(watch.step.times(JUDGED_STEPS));
+    let judge_from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));
     say_what_is_skipped(shared, watch, cursor, judge_from);
     let threshold_query = match &watch.limit {
         Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
