@@ -24,6 +24,10 @@ pub struct SourceHealth {
     pub up: bool,
     pub last_success: Option<Timestamp>,
     pub last_error: Option<String>,
+    /// When the reading under way began.
+    pub reading_since: Option<Timestamp>,
+    /// One reading has ended.
+    pub was_read: bool,
 }
 
 /// One watch's health.
