@@ -79,7 +79,9 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
         (engine.cursor(index), engine.series_count(index))
     };
     let Some(grid) = plan::to_read(cursor, now, watch.step, watch.baseline.window) else { return Ok(Read::Nothing) };
-    if cursor.is_some_and(|cursor| grid.last() <= cursor) {
+    // Once a run the source is asked even if nothing can be new: whether it is there is worth knowing.
+    let has_answered = shared.health().watches.get(&*watch.name).is_some_and(|health| health.answered);
+    if has_answered && cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
     let judge_from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));

@@ -39,7 +39,8 @@ pub struct ErrorPaths {
 /// steps of their horizon.
 pub(super) fn origins(context: &Context, horizon: usize) -> Vec<usize> {
     let n = context.len();
-    let first = MIN_POINTS.max(2 * context.season() + 3).min(n.saturating_sub(1)).max(4);
+    // Seasonal rules speak from two seasons on; with little history the others are judged from its middle.
+    let first = MIN_POINTS.max((2 * context.season() + 3).min(n / 2)).min(n.saturating_sub(1)).max(4);
     if n <= first {
         return Vec::new();
     }

@@ -79,7 +79,6 @@ impl Config {
 pub struct Running {
     pub process: PortentProcess,
     pub url: String,
-    pub address: String,
 }
 
 impl Running {
@@ -94,7 +93,7 @@ impl Running {
         let (address, url) = PortentProcess::free_address();
         let all: Vec<&str> = ["run", "--listen", &address].into_iter().chain(arguments.iter().copied()).collect();
         let process = PortentProcess::start_in(dir, &all);
-        Self { process, url, address }
+        Self { process, url }
     }
 
     /// Killed with SIGKILL, and started again on what it left.

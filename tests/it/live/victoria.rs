@@ -1,6 +1,6 @@
 //! VictoriaMetrics in Prometheus' place.
 
-use super::daemon::{Config, Running, SOON};
+use super::daemon::{Config, Running};
 use super::history::{DISKS, HOUR_MS, grid, noise, this_minute_ms};
 use crate::support::{Receiver, VictoriaMetrics};
 
