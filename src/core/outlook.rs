@@ -108,7 +108,10 @@ impl Fit {
         let distance = level_now(block, row) - self.median_at(at);
         let noise = block.within_sigma(row) * if self.ring == Ring::Fine { 0.5 } else { 1.0 };
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
-        let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
+        // What lies further off than noise explains is the series itself, whatever the model's usual error: after a clean-up nothing of the old
+        // level is left.
+        let explained = (model * model).max(distance * distance - noise * noise);
+        let gain = if explained > 0.0 { explained / (explained + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
     }
 }
@@ -184,7 +187,7 @@ pub struct Outlook {
 /// What a fitted series will do against a threshold.
 pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
     let elapsed = fit.elapsed(at).max(0.0);
-    let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed, 1);
+    let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
     let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
     let step_s = fit.step.as_secs_f64();
     let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);
