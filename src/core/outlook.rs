@@ -108,7 +108,10 @@ impl Fit {
         let distance = level_now(block, row) - self.median_at(at);
         let noise = block.within_sigma(row) * if self.ring == Ring::Fine { 0.5 } else { 1.0 };
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
-        let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
+        // What lies further off than noise explains is the series itself, whatever the model's usual error: after a clean-up nothing of the old
+        // level is left.
+        let explained = (model * model).max(distance * distance - noise * noise);
+        let gain = if explained > 0.0 { explained / (explained + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
     }
 }

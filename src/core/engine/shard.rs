@@ -316,9 +316,13 @@ impl Shard {
         // The week knows rhythms and slow growth; the last hours know what has just begun, and are asked when the series has left its
         // normal band towards the threshold: inside it, the rhythm explains what the last hours would take for growth. The surer one
         // speaks.
-        let band = self.block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at));
+        // The shape knows hours: where it is steep (a nightly job begins), what is normal an hour before or after is normal now.
         let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
-        let has_left = band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma);
+        let civil = civil::hour_of_day(&watch.zone, at);
+        let has_left = [-1.0, 0.0, 1.0].into_iter().all(|hours| {
+            let band = self.block.expected(row, at.as_millis(), (civil + hours).rem_euclid(24.0));
+            band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma)
+        });
         let mut best: Option<Outlook> = None;
         for (ring, fits) in [(Ring::Coarse, &mut self.fits), (Ring::Fine, &mut self.fine_fits)] {
             if ring == Ring::Fine && !has_left {
