@@ -56,7 +56,7 @@ impl Passage {
                 over[h][p] = best[p];
             }
         }
-        let base = base_rate(fitted, threshold, upward);
+        let base = base_rate(fitted, threshold, upward, sustain);
         let mut reached = Vec::with_capacity(horizon);
         let mut so_far: f64 = 0.0;
         let mut lead_so_far = f64::NEG_INFINITY;
@@ -106,14 +106,15 @@ impl Passage {
     }
 }
 
-/// Share of past windows of the horizon's length that began short of the threshold and reached it.
-fn base_rate(fitted: &Fitted, threshold: f64, upward: bool) -> f64 {
+/// Share of past windows of the horizon's length that began short of the threshold and reached it, for `sustain` steps in a row.
+fn base_rate(fitted: &Fitted, threshold: f64, upward: bool, sustain: usize) -> f64 {
     let (mut began, mut reached) = (0.0, 0.0);
     for window in fitted.errors().windows() {
         let short = if upward { window.start < threshold } else { window.start > threshold };
         if short {
             began += 1.0;
-            let crossed = if upward { window.highest >= threshold } else { window.lowest <= threshold };
+            let is_past = |v: &f64| if upward { *v >= threshold } else { *v <= threshold };
+            let crossed = window.values.windows(sustain).any(|run| run.iter().all(is_past));
             reached += f64::from(u8::from(crossed));
         }
     }

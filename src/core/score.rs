@@ -111,13 +111,14 @@ mod tests {
     #[test]
     fn nothing_is_said_in_the_first_day_and_a_jump_is_seen_at_once() {
         let mut scorer = scorer();
-        for i in 0..5 * 288 {
+        // Ends within an hour: at a full one time itself would move the band.
+        for i in 0..5 * 288 + 3 {
             let scored = scorer.push(Timestamp::from_millis(i * 300_000), value(i));
             assert_eq!(scored.is_some(), i >= 288, "sample {i}");
         }
-        let at = Timestamp::from_millis(5 * 288 * 300_000);
+        let at = Timestamp::from_millis((5 * 288 + 3) * 300_000);
         let band = scorer.expected(at).unwrap();
-        let scored = scorer.push(at, value(0) + 50.0).unwrap();
+        let scored = scorer.push(at, value(3) + 50.0).unwrap();
         assert!(scored.is_anomaly() && scored.sigmas > 0.0);
         assert_eq!(scored.expected, band.expected, "the sample is judged by what was expected before it");
     }
