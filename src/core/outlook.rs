@@ -132,12 +132,20 @@ fn has_changed(block: &Block, row: usize, watch: &Watch) -> bool {
 }
 
 /// Leaves only what came after the last breach, if it was an incident: yesterday's disaster at three is no season, and what was done about
-/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays.
+/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays; so does one that is not over, though
+/// the series has dropped below the threshold for a while: a disk that log rotation brought from 93 % to 85 % is still filling.
 fn forget_before(values: &mut [f64], side: Side, threshold: f64, per_day: usize) {
     /// Breaches this near to each other by the time of day are one rhythm.
     const SAME_TIME_BUCKETS: usize = 2;
+    /// Over is what has come at least this share of the way from the threshold back to the usual level.
+    const BACK_SHARE: f64 = 0.5;
     let breached: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite() && side.is_breach(values[i], threshold)).collect();
     let Some(&last) = breached.last() else { return };
+    let present = values.iter().copied().rfind(|v| v.is_finite()).unwrap_or(threshold);
+    let usual = median_mut(&mut values.iter().copied().filter(|v| v.is_finite()).collect::<Vec<_>>());
+    if (threshold - present).abs() < BACK_SHARE * (threshold - usual).abs() {
+        return;
+    }
     let is_rhythm = per_day > 0
         && breached.iter().any(|&earlier| {
             let apart = last - earlier;
