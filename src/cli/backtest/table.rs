@@ -7,15 +7,15 @@ use crate::cli::output;
 use crate::core::labels::{Labels, METRIC_NAME};
 use crate::core::time::{Span, Timestamp};
 
-/// Characters of a watch's and of a series' name in the table; the whole names are in JSON and CSV.
-const WATCH_CHARS: usize = 22;
-const SERIES_CHARS: usize = 34;
+/// Characters of a watch's and of a series' name in the table, so that a line has 120 at most; the whole names are in JSON and CSV.
+const WATCH_CHARS: usize = 20;
+const SERIES_CHARS: usize = 26;
 /// Rows of the anomalies shown; all of them are in JSON.
 const ANOMALIES_SHOWN: usize = 30;
 
 pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if !report.predictions.is_empty() {
-        let header = ["RAISED (UTC)", "WATCH", "SERIES", "SURE", "ETA (P10 TO P90)", "TRUTH", "LEAD", "ETA OFF"];
+        let header = ["RAISED (UTC)", "WATCH", "SERIES", "SURE", "ETA (P10-P90)", "TRUTH", "LEAD", "ETA OFF"];
         output::table(out, &header, &report.predictions.iter().map(told).collect::<Vec<_>>())?;
     }
     let missed: Vec<&Event> = report.events.iter().filter(|event| event.told_by.is_none()).collect();
@@ -43,20 +43,20 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 fn told(told: &Told) -> Vec<String> {
     let (p, outcome) = (&told.prediction, &told.outcome);
     let truth = match outcome.verdict {
-        Verdict::CameTrue { at } => format!("came true {}", short(at)),
-        Verdict::DidNot => "did not".to_owned(),
-        Verdict::NotKnown => "not known".to_owned(),
-        Verdict::Pending => "pending".to_owned(),
+        Verdict::CameTrue { .. } => "came true",
+        Verdict::DidNot => "did not",
+        Verdict::NotKnown => "not known",
+        Verdict::Pending => "pending",
     };
     let after = |t: Option<Timestamp>| t.map_or_else(|| "later".to_owned(), |t| rough((t - p.raised_at).as_secs_f64()));
-    let eta = format!("in {} ({} to {})", after(p.eta.p50.or(p.predicted_threshold_time)), after(p.eta.p10), after(p.eta.p90));
+    let eta = format!("{} ({}-{})", after(p.eta.p50.or(p.predicted_threshold_time)), after(p.eta.p10), after(p.eta.p90));
     vec![
-        short(p.raised_at),
+        in_year(p.raised_at),
         clip(&p.watch, WATCH_CHARS),
         clip(&series(&p.labels), SERIES_CHARS),
         format!("{:.0} %", 100.0 * p.likelihood),
         eta,
-        truth,
+        truth.to_owned(),
         outcome.lead_time_s.map_or_else(String::new, rough),
         outcome.eta_error_s.map_or_else(String::new, |s| format!("{}{}", if s < 0.0 { "-" } else { "+" }, rough(s.abs()))),
     ]
@@ -67,7 +67,7 @@ fn missed_row(event: &Event) -> Vec<String> {
         Some(id) => format!("{id} was taken back before"),
         None => "nothing was raised".to_owned(),
     };
-    vec![short(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
+    vec![in_year(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
 }
 
 fn anomalies(out: &mut impl Write, report: &Report) -> io::Result<()> {
@@ -75,7 +75,7 @@ fn anomalies(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let lasted = a.ended_at.map_or_else(|| "still".to_owned(), |end| rough((end - a.started_at).as_secs_f64()));
         let (value, expected) = (format!("{:.4}", a.value), format!("{:.4}", a.expected));
         vec![
-            short(a.started_at),
+            in_year(a.started_at),
             lasted,
             clip(&a.watch, WATCH_CHARS),
             clip(&series(&a.labels), SERIES_CHARS),
@@ -141,11 +141,18 @@ fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// Labels without quotes: `instance=web-1 mountpoint=/var`; the metric's name where there is nothing else.
+/// Labels without quotes: `instance=web-1 mount=/var`; only their values where that is too long; the metric's name where there is nothing else.
 fn series(labels: &Labels) -> String {
-    let others: Vec<String> =
-        labels.iter().filter(|(name, _)| *name != METRIC_NAME).map(|(name, value)| format!("{name}={value}")).collect();
-    if others.is_empty() { labels.metric().unwrap_or("{}").to_owned() } else { others.join(" ") }
+    let others = || labels.iter().filter(|(name, _)| *name != METRIC_NAME);
+    let whole: Vec<String> = others().map(|(name, value)| format!("{name}={value}")).collect();
+    let text = match whole.len() {
+        0 => labels.metric().unwrap_or("{}").to_owned(),
+        _ => whole.join(" "),
+    };
+    if text.chars().count() <= SERIES_CHARS || whole.is_empty() {
+        return text;
+    }
+    others().map(|(_, value)| value).collect::<Vec<_>>().join(" ")
 }
 
 /// At most `most` characters; what is cut off is cut out of the middle, since both ends of a name tell it from others.
@@ -165,6 +172,12 @@ fn short(at: Timestamp) -> String {
         Some(minute) if text.as_bytes().get(10) == Some(&b'T') => minute.replace('T', " "),
         _ => text,
     }
+}
+
+/// `03-13 01:15`: the last line says the year.
+fn in_year(at: Timestamp) -> String {
+    let text = short(at);
+    text.get(5..).filter(|_| text.len() == 16).map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// Two units at most: `2d4h`, `14h10m`, `35m`.
@@ -228,6 +241,8 @@ mod tests {
         let said: Vec<String> = [0.0, 20.0, 299.0, 3_600.0, 51_000.0, 86_400.0, 190_000.0].into_iter().map(rough).collect();
         assert_eq!(said, ["0m", "0m", "5m", "1h", "14h10m", "1d", "2d5h"]);
         assert_eq!(clip("instance=web-1.example mountpoint=/var/log", 20), "instance=w…=/var/log");
+        let long = Labels::from_pairs([("__name__", "disk"), ("instance", "web-1"), ("mountpoint", "/var/log")]).unwrap();
+        assert_eq!((series(&long).as_str(), series(&Labels::named("a")).as_str()), ("web-1 /var/log", "a"));
         assert_eq!((clip("abc", 3).as_str(), short("2026-03-13T01:15:30Z".parse().unwrap()).as_str()), ("abc", "2026-03-13 01:15"));
         assert_eq!(quoted("a{b=\"c\"}"), "\"a{b=\"\"c\"\"}\"");
     }
