@@ -27,8 +27,8 @@ use crate::notify::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEAD
 use crate::notify::{Secret, SecretFile};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
-/// A week in two minutes.
-const DEFAULT_SPEED: f64 = 5_040.0;
+/// A week in a hundred seconds.
+const DEFAULT_SPEED: f64 = 6_000.0;
 /// Faster than this a tick of five minutes is over before it is read.
 const MAX_SPEED: f64 = 20_000.0;
 /// At this speed a quarter of an hour of the fleet's time is a moment on a busy machine; what is missed is judged when it is read.
@@ -41,7 +41,7 @@ const EXAMPLES: &str = "Examples:
   portent demo --speed 10000 --keep ./demo     keeps charts and state for a look afterwards
   portent demo --for 30s";
 
-/// Shows it all on bundled data: two weeks of a small fleet, one learned from, one lived through in two minutes.
+/// Shows it all on bundled data: two weeks of a small fleet, one learned from, one lived through in a hundred seconds.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Demo {
