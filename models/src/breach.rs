@@ -22,7 +22,7 @@ pub struct Passage {
 const PRIOR_PATHS: f64 = 1.0;
 
 impl Passage {
-    pub(crate) fn new(fitted: &Fitted, threshold: f64, upward: bool, shift: f64, elapsed: f64) -> Self {
+    pub(crate) fn new(fitted: &Fitted, threshold: f64, upward: bool, shift: f64, elapsed: f64, sustain: usize) -> Self {
         let sign = if upward { 1.0 } else { -1.0 };
         let horizon = fitted.horizon();
         let errors = fitted.errors();
@@ -36,20 +36,27 @@ impl Passage {
         // How far past the threshold (positive) or short of it (negative) the median path is.
         let lead = |h: usize| sign * (fitted.median()[h] + drift[h] - threshold);
 
-        // Steps that lie in the past by now can no longer be the first to reach anything.
+        // Steps that lie in the past by now can no longer be the first to reach anything; a run that would end past the horizon is not known.
         let begin = (elapsed.max(0.0).floor() as usize).min(horizon);
+        let sustain = sustain.clamp(1, horizon.max(1));
+        let starts = begin..(horizon + 1 - sustain).max(begin);
         let paths = errors.origins();
         let mut best = vec![f64::NEG_INFINITY; paths];
         let mut over = vec![vec![0.0; paths]; horizon];
         let mut path = vec![0.0; horizon];
         for p in 0..paths {
             errors.path(p, &mut path);
+            for (h, margin) in path.iter_mut().enumerate() {
+                *margin = lead(h) + sign * *margin;
+            }
             for h in begin..horizon {
-                best[p] = best[p].max(lead(h) + sign * path[h]);
+                if starts.contains(&h) {
+                    best[p] = best[p].max(weakest(&path[h..h + sustain]));
+                }
                 over[h][p] = best[p];
             }
         }
-        let base = base_rate(fitted, threshold, upward);
+        let base = base_rate(fitted, threshold, upward, sustain);
         let mut reached = Vec::with_capacity(horizon);
         let mut so_far: f64 = 0.0;
         let mut lead_so_far = f64::NEG_INFINITY;
@@ -58,7 +65,9 @@ impl Passage {
                 reached.push(0.0);
                 continue;
             }
-            lead_so_far = lead_so_far.max(lead(h));
+            if starts.contains(&h) {
+                lead_so_far = lead_so_far.max((h..h + sustain).map(lead).fold(f64::INFINITY, f64::min));
+            }
             let p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(margins) };
             let weight = paths as f64;
             // The base rate is about the whole horizon: it enters in proportion to the time that has passed.
@@ -66,7 +75,7 @@ impl Passage {
             so_far = so_far.max((p * weight + prior * PRIOR_PATHS) / (weight + PRIOR_PATHS));
             reached.push(so_far.clamp(0.0, 1.0));
         }
-        let median = crossing(begin, horizon, lead);
+        let median = crossing(starts, sustain, lead);
         Self { reached, median }
     }
 
@@ -97,14 +106,15 @@ impl Passage {
     }
 }
 
-/// Share of past windows of the horizon's length that began short of the threshold and reached it.
-fn base_rate(fitted: &Fitted, threshold: f64, upward: bool) -> f64 {
+/// Share of past windows of the horizon's length that began short of the threshold and reached it, for `sustain` steps in a row.
+fn base_rate(fitted: &Fitted, threshold: f64, upward: bool, sustain: usize) -> f64 {
     let (mut began, mut reached) = (0.0, 0.0);
     for window in fitted.errors().windows() {
         let short = if upward { window.start < threshold } else { window.start > threshold };
         if short {
             began += 1.0;
-            let crossed = if upward { window.highest >= threshold } else { window.lowest <= threshold };
+            let is_past = |v: &f64| if upward { *v >= threshold } else { *v <= threshold };
+            let crossed = window.values.windows(sustain).any(|run| run.iter().all(is_past));
             reached += f64::from(u8::from(crossed));
         }
     }
@@ -129,9 +139,14 @@ fn share_over(margins: &[f64]) -> f64 {
     sorted.iter().map(|m| normal.cdf(m / bandwidth)).sum::<f64>() / n
 }
 
-/// Where a path first comes to zero or above, in steps after the origin.
-fn crossing(begin: usize, horizon: usize, lead: impl Fn(usize) -> f64) -> Option<f64> {
-    let h = (begin..horizon).find(|&h| lead(h) >= 0.0)?;
+/// The margin of a run is that of its weakest step: all of them have to be at or past the threshold.
+fn weakest(run: &[f64]) -> f64 {
+    run.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// Where a path first comes to zero or above and stays for `sustain` steps, in steps after the origin.
+fn crossing(mut starts: std::ops::Range<usize>, sustain: usize, lead: impl Fn(usize) -> f64) -> Option<f64> {
+    let h = starts.find(|&h| (h..h + sustain).all(|h| lead(h) >= 0.0))?;
     if h == 0 {
         return Some(1.0);
     }
@@ -157,11 +172,11 @@ mod tests {
         let values: Vec<f64> = (0..168).map(|i| 0.5 + 0.002 * i as f64 + 0.001 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
         let now = 0.5 + 0.002 * 167.0;
-        let soon = fitted.passage(now + 0.002 * 10.0, true, 0.0, 0.0);
+        let soon = fitted.passage(now + 0.002 * 10.0, true, 0.0, 0.0, 1);
         assert!(soon.likelihood() > 0.95, "{}", soon.likelihood());
         let (p10, p90) = (soon.quantile(0.1).unwrap(), soon.quantile(0.9).unwrap());
         assert!(p10 <= 10.5 && p90 >= 9.5 && p90 - p10 < 4.0, "{p10}..{p90}");
-        let never = fitted.passage(now + 0.002 * 60.0, true, 0.0, 0.0);
+        let never = fitted.passage(now + 0.002 * 60.0, true, 0.0, 0.0, 1);
         assert!(never.likelihood() < 0.05, "{}", never.likelihood());
         assert!(never.quantile(0.5).is_none());
     }
@@ -170,17 +185,42 @@ mod tests {
     fn a_season_that_stays_short_of_the_threshold_is_not_called() {
         let values: Vec<f64> = (0..192).map(|i| 50.0 + 30.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + 2.0 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 24).unwrap();
-        let passage = fitted.passage(85.0, true, 0.0, 0.0);
+        let passage = fitted.passage(85.0, true, 0.0, 0.0, 1);
         assert!(passage.likelihood() < 0.2, "{}", passage.likelihood());
-        assert!(fitted.passage(78.0, true, 0.0, 0.0).likelihood() > 0.8);
-        assert!(fitted.passage(22.0, false, 0.0, 0.0).likelihood() > 0.8);
+        assert!(fitted.passage(78.0, true, 0.0, 0.0, 1).likelihood() > 0.8);
+        assert!(fitted.passage(22.0, false, 0.0, 0.0, 1).likelihood() > 0.8);
+    }
+
+    #[test]
+    fn a_spike_a_day_is_no_sustained_breach() {
+        // One sample in 24 stands far over the threshold, never two in a row.
+        let values: Vec<f64> = (0..240).map(|i| if i % 24 == 12 { 90.0 } else { 10.0 + noise(i) }).collect();
+        let fitted = Ensemble.fit(&Context::new(&values, 24, Bounds::default()), 26).unwrap();
+        assert!(fitted.passage(50.0, true, 0.0, 0.0, 1).likelihood() > 0.9);
+        let sustained = fitted.passage(50.0, true, 0.0, 0.0, 3);
+        assert!(sustained.likelihood() < 0.15, "{}", sustained.likelihood());
+        assert_eq!(sustained.median_path(), None);
+    }
+
+    #[test]
+    fn a_sustained_growth_breaches_when_its_first_sample_does() {
+        let values: Vec<f64> = (0..168).map(|i| 2.0 * i as f64 + noise(i)).collect();
+        let fitted = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), 24).unwrap();
+        let (once, thrice) = (fitted.passage(350.0, true, 0.0, 0.0, 1), fitted.passage(350.0, true, 0.0, 0.0, 3));
+        assert_eq!(once.median_path(), thrice.median_path());
+        assert!(thrice.likelihood() > 0.9 && thrice.likelihood() <= once.likelihood());
+        // A run that would end past what is forecast cannot be told.
+        assert!(
+            fitted.passage(335.0 + 2.0 * 23.5, true, 0.0, 0.0, 3).likelihood()
+                < fitted.passage(335.0 + 2.0 * 23.5, true, 0.0, 0.0, 1).likelihood()
+        );
     }
 
     #[test]
     fn the_distribution_never_falls() {
         let values: Vec<f64> = (0..200).map(|i| 10.0 * noise(i)).collect();
         let fitted = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), 30).unwrap();
-        let passage = fitted.passage(4.0, true, 0.0, 0.0);
+        let passage = fitted.passage(4.0, true, 0.0, 0.0, 1);
         assert!((1..=60).all(|h| passage.within(f64::from(h) / 2.0) >= passage.within(f64::from(h - 1) / 2.0)));
         let (a, b) = (passage.quantile(0.1), passage.quantile(0.5));
         assert!(a <= b || b.is_none());

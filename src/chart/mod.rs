@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub use palette::Theme;
 pub use png::render;
-pub use scene::{BandPoint, Fan, FanLevel, Scene, past_worth_showing};
+pub use scene::{BandPoint, FAN_LEVELS, Fan, FanLevel, Scene, past_worth_showing};
 pub use unit::Unit;
 
 /// How large and in which colours.

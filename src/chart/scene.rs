@@ -4,6 +4,8 @@
 //! in here knows of pixels. Every number may be NaN, every list empty and every label long; what that looks like is the layout's business.
 
 use jiff::tz::TimeZone;
+use portent_models::baseline::Band;
+use portent_models::forecast::{Forecast, Interval};
 
 use super::unit::Unit;
 use crate::core::labels::Labels;
@@ -39,6 +41,9 @@ pub struct Scene {
     pub notes: Vec<String>,
 }
 
+/// Interval levels that a fan shows unless others are asked for.
+pub const FAN_LEVELS: [f64; 2] = [0.8, 0.95];
+
 /// What is normal at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BandPoint {
@@ -63,6 +68,27 @@ pub struct FanLevel {
     pub level: f64,
     pub lower: Vec<f64>,
     pub upper: Vec<f64>,
+}
+
+impl BandPoint {
+    /// `sigma` is how many sigmas from the expectation the edge of normal lies.
+    pub fn new(at: Timestamp, band: Band, sigma: f64) -> Self {
+        Self { at, expected: band.expected, lower: band.lower(sigma), upper: band.upper(sigma) }
+    }
+}
+
+impl Fan {
+    /// Of a forecast the steps that lie in `(after, until]`; step `h` (from 0) is at `at(h)`.
+    pub fn new(forecast: &Forecast, at: impl Fn(usize) -> Timestamp, after: Timestamp, until: Timestamp) -> Self {
+        let ahead: Vec<usize> = (0..forecast.median.len()).filter(|&h| at(h) > after && at(h) <= until).collect();
+        let pick = |values: &[f64]| ahead.iter().map(|&h| values[h]).collect::<Vec<f64>>();
+        let level = |i: &Interval| FanLevel { level: i.level, lower: pick(&i.lower), upper: pick(&i.upper) };
+        Self {
+            at: ahead.iter().map(|&h| at(h)).collect(),
+            median: pick(&forecast.median),
+            levels: forecast.intervals.iter().map(level).collect(),
+        }
+    }
 }
 
 impl Scene {

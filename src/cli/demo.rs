@@ -22,7 +22,7 @@ use crate::core::time::{Span, Timestamp};
 use crate::daemon::{Daemon, Options};
 use crate::demo::receiver::HookReceiver;
 use crate::demo::server::DemoServer;
-use crate::demo::{END, START, config_yaml, data_set};
+use crate::demo::{END, INCIDENTS, Incident, START, config_yaml, data_set};
 use crate::notify::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::notify::{Secret, SecretFile};
 use crate::telemetry::{self, LogFormat, LogSettings};
@@ -31,6 +31,8 @@ use crate::telemetry::{self, LogFormat, LogSettings};
 const DEFAULT_SPEED: f64 = 5_040.0;
 /// Faster than this a tick of five minutes is over before it is read.
 const MAX_SPEED: f64 = 20_000.0;
+/// At this speed a quarter of an hour of the fleet's time is a moment on a busy machine; what is missed is judged when it is read.
+const CATCH_UP: Span = Span::from_secs(6 * 3_600);
 /// The key that the demo signs with: public, so nothing else may ever use it.
 const DEMO_KEY: &str = "whsec_ZGVtbyBrZXksIGtub3duIHRvIGV2ZXJ5Ym9keSE=\n";
 
@@ -89,7 +91,9 @@ impl Demo {
 
         say_hello(&self, data.series.len(), config.watches.len(), &server.url());
         let (onlooker, mut effects) = mpsc::unbounded_channel();
-        let daemon = Daemon::start(Options { config, config_file: None, clock: clock.clone(), onlooker: Some(onlooker) }).await?;
+        let daemon =
+            Daemon::start(Options { config, config_file: None, clock: clock.clone(), too_late: CATCH_UP, onlooker: Some(onlooker) })
+                .await?;
         println!("page        http://{}/", daemon.address());
         println!("charts      {}/\n", chart_dir.display());
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
@@ -155,6 +159,8 @@ struct Story {
     chart_dir: PathBuf,
     raised: usize,
     came_true: Vec<f64>,
+    /// Watch and time of each crossing that was foretold.
+    true_at: Vec<(String, Timestamp)>,
     did_not: usize,
     not_known: usize,
     open: BTreeMap<String, Prediction>,
@@ -171,6 +177,7 @@ impl Story {
             chart_dir,
             raised: 0,
             came_true: Vec::new(),
+            true_at: Vec::new(),
             did_not: 0,
             not_known: 0,
             open: BTreeMap::new(),
@@ -221,6 +228,7 @@ impl Story {
         match p.truth {
             Some(Truth::CameTrue { at, lead_time_s }) => {
                 self.came_true.push(lead_time_s);
+                self.true_at.push((p.watch.clone(), at));
                 let lead = rough(Span::from_secs_f64(lead_time_s));
                 self.line("32", at, "came true", &format!("{}  told {lead} before", p.title));
             }
@@ -247,6 +255,12 @@ impl Story {
         println!("{:<22}{on}{word:<11}{off}  {text}", short_time(at));
     }
 
+    /// Whether a prediction came true at this crossing.
+    fn was_told(&self, incident: &Incident, at: &str) -> bool {
+        let Ok(at) = at.parse::<Timestamp>() else { return false };
+        self.true_at.iter().any(|(watch, when)| watch == incident.watch && (*when - at).as_millis().abs() < Span::HOUR.as_millis())
+    }
+
     fn sum_up(&self, samples: usize, lived: Span, took: Duration, interrupted: bool) {
         let mut leads = self.came_true.clone();
         leads.sort_by(f64::total_cmp);
@@ -254,11 +268,11 @@ impl Story {
         let charts = self.told.iter().filter(|id| self.chart_dir.join(format!("{id}.png")).exists()).count();
         println!("\n{}", if interrupted { "Interrupted. So far:" } else { "That was the week:" });
         println!(
-            "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} still open",
+            "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} are not settled yet",
             self.raised,
             self.came_true.len(),
             self.did_not,
-            self.open.len()
+            self.raised - self.came_true.len() - self.did_not
         );
         println!(
             "  {} webhooks delivered, each signature checked; {} anomalies noted; {} charts in {}/",
@@ -267,6 +281,11 @@ impl Story {
             charts,
             self.chart_dir.display()
         );
+        let told = INCIDENTS.iter().flat_map(|i| i.crosses.iter().map(move |at| (i, at))).filter(|(i, at)| self.was_told(i, at)).count();
+        let all: usize = INCIDENTS.iter().map(|i| i.crosses.len()).sum();
+        if !interrupted && lived >= Span::WEEK {
+            println!("  {told} of the {all} thresholds that were crossed that week had been foretold");
+        }
         println!("  {} of time in {:.0} s on {samples} samples", rough(lived), took.as_secs_f64());
         println!("\nOn your own data: portent run --prometheus http://127.0.0.1:9090");
     }

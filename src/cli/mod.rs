@@ -3,10 +3,16 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod backtest;
+mod cell;
+mod chart;
 mod check;
 mod demo;
+mod detect;
+mod forecast;
 mod library;
 mod output;
+mod progress;
 mod remote;
 mod run;
 
@@ -33,6 +39,14 @@ enum Verb {
     Playbooks(library::Playbooks),
     Status(remote::Status),
     Predictions(remote::Predictions),
+    /// Score every sample of data files: how far from normal it is
+    Detect(detect::Detect),
+    /// Forecast series of data files; whether and when they reach a threshold
+    Forecast(forecast::Forecast),
+    /// Draw a series as PNG: history, normal band, forecast, threshold
+    Chart(chart::Chart),
+    /// Goes over the past: what would have been told, how long before, and how often in vain.
+    Backtest(backtest::Args),
 }
 
 /// Runs the verb. Failures are said on stderr.
@@ -46,6 +60,10 @@ pub fn main() -> ExitCode {
         Verb::Playbooks(verb) => verb.run(),
         Verb::Status(verb) => verb.run(),
         Verb::Predictions(verb) => verb.run(),
+        Verb::Detect(verb) => verb.run(),
+        Verb::Forecast(verb) => verb.run(),
+        Verb::Chart(verb) => verb.run(),
+        Verb::Backtest(args) => backtest::run(&args),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Failure, Outcome};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::daemon::{Daemon, Options};
+use crate::daemon::{Daemon, Options, TOO_LATE};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
 const EXAMPLES: &str = "Examples:
@@ -72,7 +72,8 @@ impl Run {
 }
 
 async fn serve(config: Config, config_file: Option<PathBuf>) -> Result<(), Failure> {
-    let daemon = Daemon::start(Options { config, config_file, clock: Arc::new(SystemClock::new()), onlooker: None }).await?;
+    let daemon =
+        Daemon::start(Options { config, config_file, clock: Arc::new(SystemClock::new()), too_late: TOO_LATE, onlooker: None }).await?;
     let (hangup, hangups) = mpsc::channel(1);
     #[cfg(unix)]
     {

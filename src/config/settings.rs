@@ -63,11 +63,9 @@ pub fn limits(node: &Node, cx: &mut Cx) -> Option<LimitsConfig> {
         let value = fields.take(key).and_then(|n| cx.whole(n, key, lowest, highest));
         value.and_then(|v| usize::try_from(v).ok()).unwrap_or(default)
     };
-    let series = size("series", 1, 5_000_000, default.series, cx);
     let series_per_watch = size("series_per_watch", 1, 5_000_000, default.series_per_watch, cx);
     let queries = size("queries", 1, 64, default.queries, cx);
-    let predictions = size("predictions", 1, 1_000_000, default.predictions, cx);
     let answer_bytes = fields.take("answer_bytes").and_then(|n| cx.whole(n, "answer_bytes", 1 << 16, 1 << 33));
     fields.done(cx);
-    Some(LimitsConfig { series, series_per_watch, queries, answer_bytes: answer_bytes.unwrap_or(default.answer_bytes), predictions })
+    Some(LimitsConfig { series_per_watch, queries, answer_bytes: answer_bytes.unwrap_or(default.answer_bytes) })
 }

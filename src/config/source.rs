@@ -99,12 +99,11 @@ fn read_tls(node: &Node, cx: &mut Cx) -> Option<TlsConfig> {
         files[i] = node.and_then(|n| http::file(n, key, cx));
     }
     let insecure_skip_verify = fields.take("insecure_skip_verify").and_then(|n| cx.flag(n, "insecure_skip_verify")).unwrap_or(false);
-    let server_name = fields.take("server_name").and_then(|n| cx.text(n, "server_name"));
     fields.done(cx);
     if given[1] != given[2] {
         let (has, lacks) = if given[1] { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
         cx.error(at, format!("tls has {has:?} but lacks {lacks:?}: a client certificate needs both"));
     }
     let [ca_file, cert_file, key_file] = files;
-    Some(TlsConfig { ca_file, cert_file, key_file, insecure_skip_verify, server_name })
+    Some(TlsConfig { ca_file, cert_file, key_file, insecure_skip_verify })
 }

@@ -110,8 +110,6 @@ pub struct TlsConfig {
     pub key_file: Option<PathBuf>,
     /// Off unless asked for by name.
     pub insecure_skip_verify: bool,
-    /// The name to expect in the certificate instead of the URL's host.
-    pub server_name: Option<String>,
 }
 
 /// A pack in use on a source.
@@ -191,21 +189,17 @@ pub enum ActMode {
 /// What one run may take in at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// Series watched in all: 4 KB of state each.
-    pub series: usize,
-    /// Series one watch may bring.
+    /// Series one watch may bring: 4 KB of state each.
     pub series_per_watch: usize,
     /// Queries under way at a time, for each source.
     pub queries: usize,
     /// Bytes of one answer.
     pub answer_bytes: u64,
-    /// Predictions open at a time.
-    pub predictions: usize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { series: 100_000, series_per_watch: 20_000, queries: 4, answer_bytes: 256 << 20, predictions: 10_000 }
+        Self { series_per_watch: 20_000, queries: 4, answer_bytes: 256 << 20 }
     }
 }
 

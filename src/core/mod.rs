@@ -1,5 +1,6 @@
 //! The functional core: pure, synchronous, without IO and without a clock.
 
+pub mod ahead;
 pub mod civil;
 pub mod engine;
 pub mod frame;
@@ -7,6 +8,7 @@ pub mod labels;
 pub mod outlook;
 pub mod playbook;
 pub mod prediction;
+pub mod score;
 pub mod template;
 pub mod time;
 pub mod watch;

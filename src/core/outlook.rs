@@ -108,7 +108,10 @@ impl Fit {
         let distance = level_now(block, row) - self.median_at(at);
         let noise = block.within_sigma(row) * if self.ring == Ring::Fine { 0.5 } else { 1.0 };
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;
-        let gain = if model > 0.0 { model * model / (model * model + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
+        // What lies further off than noise explains is the series itself, whatever the model's usual error: after a clean-up nothing of the old
+        // level is left.
+        let explained = (model * model).max(distance * distance - noise * noise);
+        let gain = if explained > 0.0 { explained / (explained + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
     }
 }
@@ -129,12 +132,20 @@ fn has_changed(block: &Block, row: usize, watch: &Watch) -> bool {
 }
 
 /// Leaves only what came after the last breach, if it was an incident: yesterday's disaster at three is no season, and what was done about
-/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays.
+/// it changed the series. One that came at the same time of another day, too, is a rhythm, and stays; so does one that is not over, though
+/// the series has dropped below the threshold for a while: a disk that log rotation brought from 93 % to 85 % is still filling.
 fn forget_before(values: &mut [f64], side: Side, threshold: f64, per_day: usize) {
     /// Breaches this near to each other by the time of day are one rhythm.
     const SAME_TIME_BUCKETS: usize = 2;
+    /// Over is what has come at least this share of the way from the threshold back to the usual level.
+    const BACK_SHARE: f64 = 0.5;
     let breached: Vec<usize> = (0..values.len()).filter(|&i| values[i].is_finite() && side.is_breach(values[i], threshold)).collect();
     let Some(&last) = breached.last() else { return };
+    let present = values.iter().copied().rfind(|v| v.is_finite()).unwrap_or(threshold);
+    let usual = median_mut(&mut values.iter().copied().filter(|v| v.is_finite()).collect::<Vec<_>>());
+    if (threshold - present).abs() < BACK_SHARE * (threshold - usual).abs() {
+        return;
+    }
     let is_rhythm = per_day > 0
         && breached.iter().any(|&earlier| {
             let apart = last - earlier;
@@ -185,7 +196,7 @@ pub struct Outlook {
 pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
     let elapsed = fit.elapsed(at).max(0.0);
     let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
-    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed);
+    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
     let step_s = fit.step.as_secs_f64();
     let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);
     let origins = fit.fitted.errors().origins();
@@ -223,14 +234,21 @@ pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshol
 
 /// Median slope of the fine ring since the last large fall, per minute; of the coarse one where the fine one is too thin; 0 where both are.
 pub fn rate_per_minute(block: &Block, row: usize) -> f64 {
-    const MINUTE_MS: f64 = 60_000.0;
-    let fine = median_slope(&tooth(block.fine_means(row)));
-    if fine.is_finite() {
-        return fine * MINUTE_MS / block.geometry().fine_ms as f64;
+    let fine = slope_per_minute(block.fine_means(row), Span::from_millis(block.geometry().fine_ms));
+    if let Some(slope) = fine {
+        return slope;
     }
     let coarse = block.coarse_means(row);
     let slope = median_slope(&coarse[coarse.len().saturating_sub(24)..]);
     if slope.is_finite() { slope * MINUTE_MS / block.geometry().bucket_ms as f64 } else { 0.0 }
+}
+
+const MINUTE_MS: f64 = 60_000.0;
+
+/// Median slope of equally spaced values since their last large fall, per minute; NaN values are gaps. `None` for too few.
+pub fn slope_per_minute(values: Vec<f64>, step: Span) -> Option<f64> {
+    let slope = median_slope(&tooth(values));
+    slope.is_finite().then(|| slope * MINUTE_MS / step.as_millis().max(1) as f64)
 }
 
 /// The values after the last one-step fall of more than half their range.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -13,41 +12,12 @@ use crate::config::{self, Config};
 use crate::core::time::Timestamp;
 use crate::ledger::{Ledger, LedgerError};
 use crate::notify::{Outbox, Pending, WebhookSettings};
-use crate::source::prometheus::{Auth, Limits, PrometheusSettings, Secret, SecretSource, Timeouts, TlsSettings};
+use crate::source::prometheus::PrometheusSettings;
 use std::sync::Arc;
 
 /// Settings of a source's client.
 pub fn prometheus_settings(source: &config::PrometheusConfig, limits: &config::LimitsConfig) -> PrometheusSettings {
-    let secret = |text: &str| Secret::new(text);
-    let secret_source = |source: &config::SecretSource| match source {
-        config::SecretSource::Inline(inline) => SecretSource::Inline(secret(inline.expose())),
-        config::SecretSource::File(path) => SecretSource::File(path.clone()),
-    };
-    let auth = match &source.auth {
-        config::Auth::None => Auth::None,
-        config::Auth::Basic { username, password } => Auth::Basic { username: username.clone(), password: secret_source(password) },
-        config::Auth::Bearer(token) => Auth::Bearer(secret_source(token)),
-    };
-    PrometheusSettings {
-        tenant: source.tenant.clone(),
-        headers: source.headers.iter().map(|(name, value)| (name.clone(), secret(value))).collect(),
-        auth,
-        tls: TlsSettings {
-            ca_file: source.tls.ca_file.clone(),
-            cert_file: source.tls.cert_file.clone(),
-            key_file: source.tls.key_file.clone(),
-            insecure_skip_verify: source.tls.insecure_skip_verify,
-        },
-        proxy: source.proxy.clone(),
-        timeouts: Timeouts { request: Duration::from_millis(source.timeout.as_millis().unsigned_abs()), ..Timeouts::default() },
-        limits: Limits {
-            max_concurrency: limits.queries,
-            max_body_bytes: usize::try_from(limits.answer_bytes).unwrap_or(usize::MAX),
-            max_series: limits.series_per_watch,
-            ..Limits::default()
-        },
-        ..PrometheusSettings::new(source.url.clone())
-    }
+    source.settings(limits)
 }
 
 /// Settings of every webhook. A target without a key of its own signs with the data directory's, which is made at the first need.

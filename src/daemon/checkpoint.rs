@@ -9,6 +9,15 @@ use crate::core::engine::{Checkpoint, Engine};
 use crate::core::time::Timestamp;
 use crate::store::{Change, Kind, Store, StoreError};
 
+/// Names of the watches that the last checkpoint holds anything of.
+///
+/// # Errors
+/// When the store can't be read at all.
+pub fn watches(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let names = store.load(Kind::Blocks)?.records.into_iter().filter_map(|r| r.key.rsplit_once('/').map(|(watch, _)| watch.to_owned()));
+    Ok(names.collect())
+}
+
 /// Takes back what the last checkpoint holds. What can't be used is said loudly, deleted, and read again from the source.
 ///
 /// # Errors

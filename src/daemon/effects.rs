@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::scene;
 use super::state::{MAX_PAST_ANOMALIES, Shared};
 use crate::chart::{self, Style};
 use crate::core::engine::{Effect, Engine};
@@ -11,6 +10,7 @@ use crate::core::time::Timestamp;
 use crate::ledger::{ChangeKind, MAX_CHANGES, OutboxItem, PredictionChange};
 use crate::metrics::label::Verdict;
 use crate::notify::event::{self, EventKind};
+use crate::picture;
 
 /// Effects that wait for a failing ledger at most. Predictions are few; so many mean that it has failed for days.
 const MAX_UNRECORDED: usize = 100_000;
@@ -117,7 +117,7 @@ async fn draw_raised(shared: &Arc<Shared>, effects: &[Effect]) {
             return;
         }
         for prediction in raised {
-            let scene = scene::of_prediction(&shared.engine(), &prediction);
+            let scene = picture::of_prediction(&shared.engine(), &prediction);
             let path = chart_dir.join(format!("{}.png", prediction.id));
             if let Some(scene) = scene
                 && let Err(error) = chart::render_to_file(&scene, &Style::default(), &path)

@@ -8,12 +8,12 @@ mod checkpoint;
 mod effects;
 mod read;
 mod reload;
-pub mod scene;
 mod sources;
 mod state;
 mod tick;
 mod view;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,12 +28,15 @@ use self::view::{DaemonView, ReloadRequest};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::engine::{Effect, Engine};
+use crate::core::prediction::Prediction;
 use crate::core::time::Span;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{LastEvent, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::server::{Server, ServerError, Settings};
 use crate::source::prometheus::SourceError;
 use crate::store::{SledStore, StoreError};
+
+pub use self::read::TOO_LATE;
 
 /// The ledger's file in the data directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
@@ -46,6 +49,8 @@ pub struct Options {
     /// Read again on reload; without it a reload is refused.
     pub config_file: Option<PathBuf>,
     pub clock: Arc<dyn Clock>,
+    /// Samples further back than this raise nothing: [`TOO_LATE`] unless time runs faster than life.
+    pub too_late: Span,
     /// Gets a copy of every effect, in order.
     pub onlooker: Option<mpsc::UnboundedSender<Effect>>,
 }
@@ -84,7 +89,7 @@ impl Daemon {
     /// # Errors
     /// Whatever would keep it from working: a locked or newer data directory, a damaged ledger, a taken address, settings that can't work.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
-        let Options { config, config_file, clock, onlooker } = options;
+        let Options { config, config_file, clock, too_late, onlooker } = options;
         let now = clock.now();
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
@@ -104,9 +109,18 @@ impl Daemon {
             );
         }
         let ledger = Ledger::open(&data_dir.join(LEDGER_FILE)).await?;
-        let mut engine = Engine::new(config.watches.iter().cloned().map(Arc::new), config.playbooks.iter().cloned());
+        let unfinished = ledger.open_predictions().await?;
+        let told = ledger.last_events_since(now - REMEMBER).await?;
+        let kept: BTreeSet<String> = checkpoint::watches(&opened.store)?
+            .into_iter()
+            .chain(unfinished.iter().map(|p| p.watch.clone()))
+            .chain(told.iter().map(|event| event.watch.clone()))
+            .collect();
+        let found_before = sources::kept_by_earlier_run(&config, |name| kept.contains(name));
+        let watches = config.watches.iter().cloned().map(Arc::new).chain(found_before);
+        let mut engine = Engine::new(watches, config.playbooks.iter().cloned());
         checkpoint::restore(&mut engine, &opened.store)?;
-        resume(&mut engine, &ledger, now).await?;
+        let orphans = resume(&mut engine, unfinished, told);
 
         let server = Server::bind(config.listen).await?;
         let base_url = config.external_url.as_ref().map_or_else(|| format!("http://{}/", server.address()), ToString::to_string);
@@ -124,9 +138,12 @@ impl Daemon {
             started_at: now,
             base_url,
             outbox_wake,
+            too_late,
             onlooker,
         });
         sources::introduce(&shared, &clients);
+        let withdrawn = orphans.into_iter().map(|orphan| reload::withdrawn(orphan, now)).collect();
+        effects::carry_out(&shared, withdrawn, now).await;
         let (reload_sender, reloads) = mpsc::channel(1);
         let view = Arc::new(DaemonView { shared: shared.clone(), reloads: reload_sender });
         Ok(Self { shared, clients, server, config_file, view, reloads, outbox })
@@ -162,26 +179,21 @@ impl Daemon {
 
         tokio::pin!(shutdown);
         loop {
-            tokio::select! {
+            // A tick that waits for a slow server holds up neither the end nor a reload: it may be dropped, and is then still due.
+            let asked_by = tokio::select! {
                 () = &mut shutdown => break,
-                () = ticker.due() => {
-                    // A tick that waits for a slow server must not hold up the end.
-                    tokio::select! {
-                        () = &mut shutdown => break,
-                        () = ticker.tick() => {}
-                    }
-                }
-                Some(()) = hangup.recv() => {
-                    // What came of it has been logged.
-                    let _ = reload::reload(&shared, config_file.as_deref(), &mut ticker, &mut delivery, &outbox).await;
-                }
-                Some(answer) = reloads.recv() => {
-                    let result = reload::reload(&shared, config_file.as_deref(), &mut ticker, &mut delivery, &outbox).await;
-                    // Whoever asked may have gone.
-                    let _ = answer.send(result);
-                }
-            }
+                Some(()) = hangup.recv() => None,
+                Some(answer) = reloads.recv() => Some(answer),
+                () = async {
+                    ticker.due().await;
+                    ticker.tick().await;
+                } => continue,
+            };
+            let result = reload::reload(&shared, config_file.as_deref(), &mut ticker, &mut delivery, &outbox).await;
+            // What came of it has been logged; whoever asked may have gone.
+            let _ = asked_by.map(|answer| answer.send(result));
         }
+        drop(ticker);
         tracing::info!("stopping");
         stop.send_replace(true);
         let now = shared.clock.now();
@@ -205,17 +217,15 @@ impl Daemon {
     }
 }
 
-/// Gives the engine what was open, and what was told lately.
-async fn resume(engine: &mut Engine, ledger: &Ledger, now: crate::core::time::Timestamp) -> Result<(), LedgerError> {
-    let unfinished = ledger.open_predictions().await?;
-    let told = ledger.last_events_since(now - REMEMBER).await?;
+/// Gives the engine what was open, and what was told lately. Gives back the predictions that nobody watches any more.
+fn resume(engine: &mut Engine, unfinished: Vec<Prediction>, told: Vec<LastEvent>) -> Vec<Prediction> {
     let count = unfinished.len();
     let orphans = engine.restore_predictions(unfinished, told.into_iter().map(|e| (e.watch, e.series, e.updated_at)));
     if count > 0 {
         tracing::info!(predictions = count - orphans.len(), "going on with predictions from before the restart");
     }
     for orphan in &orphans {
-        tracing::warn!(id = %orphan.id, watch = orphan.watch, "an open prediction's watch is no longer configured");
+        tracing::warn!(id = %orphan.id, watch = orphan.watch, "an open prediction's watch is no longer configured: it is taken back");
     }
-    Ok(())
+    orphans
 }

@@ -2,9 +2,10 @@
 //!
 //! The first reading fetches a whole baseline window, in parts that are fed as they come, so that memory holds a part and not a week.
 //! After that a tick reads the new columns and a small overlap for late samples. A watch that fails is asked less and less often; the
-//! others do not wait for it.
+//! others do not wait for it, unless nobody gets an answer from their server: then one round's questions stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::StreamExt;
@@ -24,19 +25,39 @@ use crate::source::prometheus::{Cause, PrometheusClient, RangeAnswer, RangeAsk, 
 pub const TOO_LATE: Span = Span::from_secs(900);
 /// But this many steps are always judged, or a watch with a long step could never raise anything.
 const JUDGED_STEPS: i64 = 4;
-/// Longest wait between two tries of a failing watch.
+/// Longest wait between two tries of a watch that fails while its server answers others: its query is at fault, and somebody has to mend it.
 const MAX_PAUSE: Span = Span::from_secs(300);
+/// Longest wait while the server answers nothing at all: when it comes back, nobody wants to wait for more than a tick or so.
+const MAX_PAUSE_IN_OUTAGE: Span = Span::from_secs(30);
 /// Watches of one source read at the same time; the client bounds the requests themselves.
 const WATCHES_AT_ONCE: usize = 8;
 
+/// What this round has seen of the server so far.
+#[derive(Debug, Default)]
+struct Round {
+    answered: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Round {
+    /// A server that has failed one watch and answered none is not asked for the rest: each question may cost minutes of waiting.
+    fn is_hopeless(&self) -> bool {
+        self.failed.load(Ordering::Relaxed) && !self.answered.load(Ordering::Relaxed)
+    }
+}
+
 /// Reads what is new for all watches of one source.
-pub async fn source(shared: &Arc<Shared>, client: &PrometheusClient, watches: Vec<(usize, Arc<Watch>)>, now: Timestamp) {
+pub async fn source(shared: Arc<Shared>, client: Arc<PrometheusClient>, watches: Vec<(usize, Arc<Watch>)>, now: Timestamp) {
+    let round = Round::default();
     stream::iter(watches)
-        .for_each_concurrent(WATCHES_AT_ONCE, |(index, watch)| async move {
-            let paused = shared.health().watches.get(&*watch.name).and_then(|health| health.not_before).is_some_and(|t| now < t);
-            if !paused {
-                let result = read(shared, client, index, &watch, now).await;
-                note(shared, &watch, now, result);
+        .for_each_concurrent(WATCHES_AT_ONCE, |(index, watch)| {
+            let (shared, client, round) = (&shared, &client, &round);
+            async move {
+                let paused = shared.health().watches.get(&*watch.name).and_then(|health| health.not_before).is_some_and(|t| now < t);
+                if !paused && !round.is_hopeless() {
+                    let result = read(shared, client, index, &watch, now).await;
+                    note(shared, &watch, now, result, round);
+                }
             }
         })
         .await;
@@ -51,13 +72,19 @@ enum Read {
 async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, watch: &Watch, now: Timestamp) -> Result<Read, SourceError> {
     let (cursor, series) = {
         let engine = shared.engine();
+        // A reload may have changed the watches since this round began.
+        if engine.watch_index(&watch.name) != Some(index) {
+            return Ok(Read::Nothing);
+        }
         (engine.cursor(index), engine.series_count(index))
     };
     let Some(grid) = plan::to_read(cursor, now, watch.step, watch.baseline.window) else { return Ok(Read::Nothing) };
-    if cursor.is_some_and(|cursor| grid.last() <= cursor) {
+    // Once a run the source is asked even if nothing can be new: whether it is there is worth knowing.
+    let has_answered = shared.health().watches.get(&*watch.name).is_some_and(|health| health.answered);
+    if has_answered && cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
-    let judge_from = now - TOO_LATE.max(watch.step.times(JUDGED_STEPS));
+    let judge_from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));
     say_what_is_skipped(shared, watch, cursor, judge_from);
     let threshold_query = match &watch.limit {
         Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
@@ -129,9 +156,11 @@ fn say_what_is_skipped(shared: &Shared, watch: &Watch, cursor: Option<Timestamp>
     }
 }
 
-fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, SourceError>) {
+fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, SourceError>, round: &Round) {
     let mut health = shared.health();
+    let health = &mut *health;
     let entry = health.watches.entry(watch.name.to_string()).or_default();
+    let source = health.sources.entry(watch.source.to_string()).or_default();
     match result {
         Ok(Read::Nothing) => {}
         Ok(Read::Samples { remarks }) => {
@@ -145,27 +174,28 @@ fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, Sou
             (entry.answered, entry.failing, entry.filled) = (true, false, true);
             (entry.failures_in_a_row, entry.not_before) = (0, None);
             entry.last_error = warning;
-            let source = health.sources.entry(watch.source.to_string()).or_default();
+            round.answered.store(true, Ordering::Relaxed);
             (source.up, source.last_success) = (true, Some(now));
         }
         Err(error) => {
-            let text = match error.hint() {
-                Some(hint) => format!("{error} (hint: {hint})"),
-                None => error.to_string(),
-            };
+            // With its hint, if there is one.
+            let text = error.to_string();
+            // A query that the server understands and refuses says nothing against the server.
+            if matches!(error.cause, Cause::Status { code: 400 | 422, .. }) {
+                round.answered.store(true, Ordering::Relaxed);
+            }
+            round.failed.store(true, Ordering::Relaxed);
+            let outage = round.is_hopeless();
             if entry.last_error.as_ref() != Some(&text) || entry.failures_in_a_row.is_power_of_two() {
                 tracing::warn!(watch = %watch.name, error = text, failures = entry.failures_in_a_row + 1, "could not read");
             }
             entry.failing = true;
-            entry.failures_in_a_row += 1;
-            // 10, 20, 40 ... seconds: a server that comes back is not met by everything at once, and not left alone for long.
-            let pause = Span::from_secs(5).times(1 << entry.failures_in_a_row.min(6)).min(MAX_PAUSE);
-            entry.not_before = Some(now + pause);
+            entry.failures_in_a_row = entry.failures_in_a_row.saturating_add(1);
+            // 10, 20, 40 ... seconds.
+            let pause = Span::from_secs(5).times(1 << entry.failures_in_a_row.min(6));
+            entry.not_before = Some(now + pause.min(if outage { MAX_PAUSE_IN_OUTAGE } else { MAX_PAUSE }));
             entry.last_error = Some(text.clone());
-            // A query that the server understands and refuses says nothing against the server.
-            let refused = matches!(error.cause, Cause::Status { code: 400 | 422, .. });
-            let source = health.sources.entry(watch.source.to_string()).or_default();
-            source.up = refused;
+            source.up = !outage;
             source.last_error = Some(text);
         }
     }
@@ -196,7 +226,9 @@ fn count_answer(shared: &Shared, began: Instant, answer: &RangeAnswer) {
     let metrics = &shared.metrics;
     metrics.source_received_bytes.inc_by(stats.bytes);
     metrics.samples_decoded.inc_by(stats.samples);
-    let missing = |reason: MissingReason, count: u64| drop(metrics.samples_missing.get_or_create(&reason).inc_by(count));
+    let missing = |reason: MissingReason, count: u64| {
+        metrics.samples_missing.get_or_create(&reason).inc_by(count);
+    };
     missing(MissingReason::NotFinite, stats.nan + stats.infinite);
     missing(MissingReason::Stale, stats.stale);
     missing(MissingReason::Duplicate, stats.duplicates);

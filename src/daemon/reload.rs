@@ -67,7 +67,9 @@ async fn count(stats: Vec<Arc<TargetStats>>, metrics: Arc<crate::metrics::Metric
         };
         for (stats, last) in stats.iter().zip(&mut last) {
             let totals = stats.totals();
-            let add = |outcome: WebhookOutcome, by: u64| drop(metrics.webhook_attempts.get_or_create(&outcome).inc_by(by));
+            let add = |outcome: WebhookOutcome, by: u64| {
+                metrics.webhook_attempts.get_or_create(&outcome).inc_by(by);
+            };
             add(WebhookOutcome::Delivered, totals.delivered - last.0);
             add(WebhookOutcome::Retry, totals.failed - last.1);
             add(WebhookOutcome::GaveUp, totals.dead - last.2);
@@ -128,7 +130,7 @@ async fn apply(shared: &Arc<Shared>, mut config: Config, now: crate::core::time:
     }
     (config.listen, config.data_dir) = (old.listen, old.data_dir.clone());
     let ended = shared.engine().set_watches(config.watches.iter().cloned().map(Arc::new), config.playbooks.iter().cloned());
-    let ended = ended.into_iter().map(|prediction| super::reload::withdrawn(prediction, now)).collect();
+    let ended = ended.into_iter().map(|prediction| withdrawn(prediction, now)).collect();
     {
         let mut health = shared.health();
         health.watches.retain(|name, _| config.watches.iter().any(|w| *w.name == **name));
@@ -138,7 +140,7 @@ async fn apply(shared: &Arc<Shared>, mut config: Config, now: crate::core::time:
 }
 
 /// A prediction whose watch was taken away: nobody looks any more, so nobody will know.
-fn withdrawn(mut prediction: crate::core::prediction::Prediction, now: crate::core::time::Timestamp) -> crate::core::engine::Effect {
+pub fn withdrawn(mut prediction: crate::core::prediction::Prediction, now: crate::core::time::Timestamp) -> crate::core::engine::Effect {
     use crate::core::engine::Effect;
     use crate::core::prediction::{State, Truth};
     let was_open = prediction.state == State::Open;

@@ -10,8 +10,9 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::source::prometheus::{PrometheusClient, SourceError};
 
-/// Packs that had no data are asked for again so often: an exporter may be added while we run.
-pub const PROBE_EVERY: Span = Span::from_secs(60);
+/// Packs that had no data are asked for again so often, that is with every tick of the default
+/// interval: an exporter may be added while we run, and a new server has scraped nothing yet. It costs an instant query a pack.
+pub const PROBE_EVERY: Span = Span::from_secs(20);
 
 /// One client a source.
 pub type Clients = BTreeMap<String, Arc<PrometheusClient>>;
@@ -39,6 +40,13 @@ pub fn introduce(shared: &Shared, clients: &Clients) {
         let entry = health.sources.entry(name.clone()).or_insert_with(SourceHealth::default);
         client.shown_url().clone_into(&mut entry.url);
     }
+}
+
+/// Watches of probed packs of which `is_kept` knows any: an earlier run has found that pack, and left state or predictions. They are
+/// watched from the start, or what was learned and told would have no home until the server is asked again.
+pub fn kept_by_earlier_run(config: &Config, is_kept: impl Fn(&str) -> bool) -> Vec<Arc<Watch>> {
+    let packs = config.packs.iter().filter(|used| used.probe).map(|used| used.pack.watches_on(&used.source, true));
+    packs.filter(|watches| watches.iter().any(|w| is_kept(&w.name))).flatten().map(Arc::new).collect()
 }
 
 /// Watches of packs that are only used where they have data, and have some now. `known` are the watches there are already.

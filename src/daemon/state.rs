@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::Anomaly;
-use crate::core::time::Timestamp;
+use crate::core::time::{Span, Timestamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::store::SledStore;
@@ -24,6 +24,10 @@ pub struct SourceHealth {
     pub up: bool,
     pub last_success: Option<Timestamp>,
     pub last_error: Option<String>,
+    /// When the reading under way began.
+    pub reading_since: Option<Timestamp>,
+    /// One reading has ended.
+    pub was_read: bool,
 }
 
 /// One watch's health.
@@ -71,6 +75,8 @@ pub struct Shared {
     pub base_url: String,
     /// Woken when something new lies in the outbox.
     pub outbox_wake: watch::Sender<()>,
+    /// Samples further back raise nothing.
+    pub too_late: Span,
     /// Every effect, for whoever wants to look on (the demo).
     pub onlooker: Option<tokio::sync::mpsc::UnboundedSender<Effect>>,
 }

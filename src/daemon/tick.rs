@@ -1,9 +1,10 @@
 //! When to read, and what belongs to one tick.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use tokio::task::JoinSet;
 
 use super::sources::{self, Clients, PROBE_EVERY};
 use super::state::Shared;
@@ -23,10 +24,17 @@ const KEEP_DELIVERED: Span = Span::DAY.times(7);
 /// Old messages deleted at a time, so that no transaction is long.
 const PRUNE_AT_ONCE: usize = 1_000;
 
-/// The daemon's heartbeat: due at multiples of the interval, monotonic, never twice for one time.
+/// Ticks come so long after the interval's multiples, at most a tenth of it: what is scraped on the full minute has arrived by then, and
+/// the column of that minute is read with the tick that belongs to it.
+const LAG: Span = Span::from_secs(2);
+
+/// The daemon's heartbeat: due shortly after multiples of the interval, monotonic, never twice for one time.
 pub struct Ticker {
     shared: Arc<Shared>,
     clients: Clients,
+    /// Readings under way, a task a source; they end with the ticker.
+    readings: JoinSet<String>,
+    busy: BTreeSet<String>,
     next: Timestamp,
     next_probe: Timestamp,
     next_checkpoint: Instant,
@@ -35,10 +43,15 @@ pub struct Ticker {
 impl Ticker {
     pub fn new(shared: Arc<Shared>, clients: Clients) -> Self {
         let now = shared.clock.now();
-        Self { shared, clients, next: now, next_probe: now, next_checkpoint: Instant::now() + FIRST_CHECKPOINT_AFTER }
+        let next_checkpoint = Instant::now() + FIRST_CHECKPOINT_AFTER;
+        Self { shared, clients, readings: JoinSet::new(), busy: BTreeSet::new(), next: now, next_probe: now, next_checkpoint }
     }
 
+    /// Asks these from now on. What the old ones are still asked is given up.
     pub fn set_clients(&mut self, clients: Clients) {
+        self.readings = JoinSet::new();
+        self.busy.clear();
+        self.shared.health().sources.values_mut().for_each(|source| source.reading_since = None);
         sources::introduce(&self.shared, &clients);
         self.clients = clients;
         self.next_probe = Timestamp::MIN;
@@ -49,7 +62,8 @@ impl Ticker {
         self.shared.clock.sleep_until(self.next).await;
     }
 
-    /// One tick. Ticks that were due meanwhile are not made up for: the next reading brings all of their samples at once.
+    /// One tick. Ticks that were due meanwhile are not made up for: the next reading brings all of their samples at once. May be dropped in
+    /// the middle: readings go on by themselves, and the tick is still due.
     pub async fn tick(&mut self) {
         let shared = self.shared.clone();
         let now = shared.clock.now();
@@ -59,18 +73,56 @@ impl Ticker {
             self.next_probe = now + PROBE_EVERY;
             self.probe(now).await;
         }
-        let watches: Vec<Arc<Watch>> = shared.engine().watches().cloned().collect();
-        join_all(self.clients.iter().map(|(name, client)| {
-            let own = watches.iter().enumerate().filter(|(_, w)| *w.source == **name).map(|(i, w)| (i, w.clone())).collect();
-            read::source(&shared, client, own, now)
-        }))
-        .await;
+        self.start_readings(now);
+        self.wait_for_readings().await;
         effects::decide(&shared, now, move |engine| engine.step(now, Input::Tick)).await;
         self.look_after(now).await;
         shared.metrics.ticks.inc();
         shared.metrics.tick_duration_s.observe(began.elapsed().as_secs_f64());
         shared.health().ticks += 1;
         self.next = next_tick(self.next, shared.clock.now(), shared.config().interval);
+    }
+
+    /// A reading for every source, except where the last one is still under way.
+    fn start_readings(&mut self, now: Timestamp) {
+        let watches: Vec<Arc<Watch>> = self.shared.engine().watches().cloned().collect();
+        for (name, client) in &self.clients {
+            if !self.busy.insert(name.clone()) {
+                continue;
+            }
+            if let Some(source) = self.shared.health().sources.get_mut(name) {
+                source.reading_since = Some(now);
+            }
+            let own = watches.iter().enumerate().filter(|(_, w)| *w.source == **name).map(|(i, w)| (i, w.clone())).collect();
+            let reading = read::source(self.shared.clone(), client.clone(), own, now);
+            let name = name.clone();
+            self.readings.spawn(async move {
+                reading.await;
+                name
+            });
+        }
+    }
+
+    /// Waits for the readings, but a tick's length at most: a slow source does not hold up the others.
+    async fn wait_for_readings(&mut self) {
+        let patience = tokio::time::Instant::now() + self.shared.config().interval.to_std();
+        while let Ok(Some(ended)) = tokio::time::timeout_at(patience, self.readings.join_next()).await {
+            match ended {
+                Ok(name) => {
+                    if let Some(source) = self.shared.health().sources.get_mut(&name) {
+                        (source.reading_since, source.was_read) = (None, true);
+                    }
+                    self.busy.remove(&name);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a reading failed");
+                    // It does not say whose: with all of them over, nobody is busy.
+                    if self.readings.is_empty() {
+                        self.busy.clear();
+                    }
+                }
+            }
+        }
     }
 
     async fn probe(&mut self, now: Timestamp) {
@@ -119,8 +171,9 @@ impl Ticker {
     }
 }
 
-/// The first multiple of the interval after the last due time that is not past; ticks missed meanwhile are skipped, not queued.
+/// The first multiple of the interval (and [`LAG`]) after the last due time that is not past; ticks missed meanwhile are skipped, not queued.
 fn next_tick(last: Timestamp, now: Timestamp, interval: Span) -> Timestamp {
+    let last = last.floor(interval) + LAG.min(Span::from_millis(interval.as_millis() / 10));
     let missed = ((now - last).as_millis() / interval.as_millis().max(1)).max(0);
     last + interval.times(missed + 1)
 }
@@ -133,8 +186,10 @@ mod tests {
     fn ticks_keep_their_rhythm_and_never_pile_up() {
         let at = Timestamp::from_millis;
         let interval = Span::from_secs(30);
-        assert_eq!(next_tick(at(0), at(5_000), interval), at(30_000));
-        assert_eq!(next_tick(at(0), at(95_000), interval), at(120_000), "three were missed, one is next");
-        assert_eq!(next_tick(at(60_000), at(30_000), interval), at(90_000), "a clock that was set back repeats nothing");
+        assert_eq!(next_tick(at(2_000), at(5_000), interval), at(32_000));
+        assert_eq!(next_tick(at(2_000), at(97_000), interval), at(122_000), "three were missed, one is next");
+        assert_eq!(next_tick(at(62_000), at(30_000), interval), at(92_000), "a clock that was set back repeats nothing");
+        assert_eq!(next_tick(at(17_500), at(17_900), interval), at(32_000), "started at any time, it falls into step");
+        assert_eq!(next_tick(at(7_300), at(7_400), Span::SECOND), at(8_100), "the lag is small beside the interval");
     }
 }

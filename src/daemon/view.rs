@@ -22,6 +22,11 @@ use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewErr
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
 const STALE_STEPS: i64 = 10;
 
+/// A reading that takes longer than so many ticks is worth a word: what is known is that old.
+const SLOW_TICKS: i64 = 3;
+/// But not with a quick tick and a server that only takes its time.
+const SLOW_MIN: Span = Span::from_secs(10);
+
 /// A request to read the configuration again, with the way back for what came of it.
 pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
 
@@ -72,15 +77,22 @@ impl View for DaemonView {
     }
 
     fn ready(&self) -> Readiness {
+        let slow_after = self.shared.config().interval.times(SLOW_TICKS).max(SLOW_MIN);
+        let now = self.shared.clock.now();
         let health = self.shared.health();
         let mut reasons = Vec::new();
-        for (name, source) in health.sources.iter().filter(|(_, source)| !source.up) {
-            let why = source.last_error.as_deref().unwrap_or("no answer yet");
-            reasons.push(format!("source {name}: {why}"));
+        for (name, source) in &health.sources {
+            let waiting = source.reading_since.map_or(Span::ZERO, |since| now - since);
+            if !source.up {
+                let why = source.last_error.as_deref().unwrap_or("no answer yet");
+                reasons.push(format!("source {name}: {why}"));
+            } else if source.was_read && waiting > slow_after {
+                reasons.push(format!("source {name}: its reading has not ended for {}s", waiting.as_millis() / 1000));
+            }
         }
         reasons.extend(health.ledger_error.iter().map(|error| format!("ledger: {error}")));
         reasons.extend(health.store_error.iter().map(|error| format!("store: {error}")));
-        if health.ticks == 0 {
+        if health.ticks == 0 || health.sources.values().any(|source| source.up && !source.was_read) {
             reasons.push("the first reading is under way".to_owned());
         }
         Readiness::unless(reasons)

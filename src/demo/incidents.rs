@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::core::time::{Span, Timestamp};
     use crate::core::watch::Hysteresis;
-    use crate::demo::selector::Selector;
+    use crate::source::replay::Selector;
 
     /// Breaches nearer to one another than this are one: noise around the threshold.
     const ONE_BREACH: Span = Span::from_secs(3 * 3600);

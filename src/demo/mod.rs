@@ -7,7 +7,6 @@ pub mod generate;
 pub mod incidents;
 pub mod receiver;
 mod rng;
-mod selector;
 pub mod server;
 mod shape;
 

@@ -21,10 +21,9 @@ use tokio::task::JoinHandle;
 use super::Now;
 use super::answer::{ApiError, Walk, by_labels, duration, invalid, labels_json, point, push_series, success, time};
 use super::generate::METRICS;
-use super::selector::Query;
 use crate::core::labels::Labels;
 use crate::core::time::Span;
-use crate::source::replay::DataSet;
+use crate::source::replay::{DataSet, Query};
 
 /// How far back a point looks for a sample: Prometheus' default. The sample exactly this old is too old, as since Prometheus 3.
 pub const LOOKBACK: Span = Span::from_secs(300);

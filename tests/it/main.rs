@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "where a test's helper fails, its test fails; clippy knows only the functions marked `#[test]`")]
 
+mod live;
+mod replay;
 mod source_real;
 mod support;
 mod tidy;
+mod verbs;

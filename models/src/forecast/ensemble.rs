@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::members::{MEMBERS, since_reset};
 use super::paths::{ErrorPaths, origins};
 use super::{Context, FitError, Fitted, MIN_POINTS, Model};
-use crate::robust::weighted_median_mut;
+use crate::robust::{SIGMA_PER_MAD, median_mut, weighted_median_mut};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ const WORST_RATIO: f64 = 2.0;
 /// An error this many origins back counts half: a series that has begun to leak is not what it was, and the rules that see it must get
 /// their say before its week is over.
 const HALF_LIFE_ORIGINS: f64 = 8.0;
+/// A first step within this many typical ones is nothing new.
+const USUAL_JUMPS: f64 = 4.0;
 
 const NAME: &str = "ensemble";
 
@@ -35,7 +37,7 @@ impl Model for Ensemble {
         let origins = origins(context, horizon);
         let since = since_reset(context.values());
         let pool: Vec<Judged> = MEMBERS.iter().filter_map(|member| Judged::new(context, member, &origins, horizon, &since)).collect();
-        let weights = weigh(&pool, origins.len());
+        let weights = weigh(&pool, origins.len(), context);
         if weights.iter().all(|w| *w == 0.0) {
             return Err(FitError::Numerics { model: NAME, cause: "no rule gave a finite forecast".into() });
         }
@@ -64,6 +66,8 @@ struct Judged {
     said: Vec<bool>,
     /// Mean absolute error at each origin that it spoke at; NaN elsewhere.
     wrong: Vec<f64>,
+    /// Typical distance of its first step from the value before it, at past origins.
+    typical_jump: f64,
 }
 
 impl Judged {
@@ -81,10 +85,12 @@ impl Judged {
         let mut said = vec![false; origins.len()];
         let mut wrong = vec![f64::NAN; origins.len()];
         let mut row = vec![0.0; horizon];
+        let mut jumps = Vec::with_capacity(origins.len());
         for (o, &past) in origins.iter().enumerate() {
             if !says(past, &mut row) {
                 continue;
             }
+            jumps.push((row[0] - values[past - 1]).abs());
             said[o] = true;
             let (mut sum, mut count) = (0.0, 0.0);
             for (h, predicted) in row.iter().enumerate().take(values.len() - past) {
@@ -99,12 +105,22 @@ impl Judged {
             }
             then.row_mut(o).iter_mut().zip(&row).for_each(|(cell, value)| *cell = *value);
         }
-        Some(Self { name: member.name, now, then, said, wrong })
+        let typical_jump = SIGMA_PER_MAD * median_mut(&mut jumps);
+        Some(Self { name: member.name, now, then, said, wrong, typical_jump })
     }
 }
 
-/// Weights that add up to 1: one over the mean error, nothing for the much worse and for those who spoke at too few origins to compare.
-fn weigh(pool: &[Judged], origins: usize) -> Vec<f64> {
+/// Weights that add up to 1: one over the mean error, nothing for the much worse and for those who spoke at too few origins to compare, and
+/// less for those whose next value is further from the present one than their next values ever were: they speak of a world that is gone.
+fn weigh(pool: &[Judged], origins: usize, context: &Context) -> Vec<f64> {
+    let present = context.values().last().copied().unwrap_or(f64::NAN);
+    // Values are never closer together than the series' own usual step.
+    let mut steps: Vec<f64> = context.values().windows(2).map(|w| (w[1] - w[0]).abs()).collect();
+    let step = if steps.is_empty() { 0.0 } else { median_mut(&mut steps) };
+    let trust = |judged: &Judged| {
+        let (jump, usual) = ((judged.now[0] - present).abs(), USUAL_JUMPS * judged.typical_jump.max(step));
+        if jump <= usual { 1.0 } else { (usual / jump) * (usual / jump) }
+    };
     let mean = |judged: &Judged| {
         let known = judged.wrong.iter().filter(|w| w.is_finite()).count();
         let (mut sum, mut weight) = (0.0, 0.0);
@@ -119,7 +135,12 @@ fn weigh(pool: &[Judged], origins: usize) -> Vec<f64> {
     let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
     // A perfect rule on a perfect series: everything that is as perfect shares, nothing divides by zero.
     let floor = best.max(1e-12);
-    let raw: Vec<f64> = errors.iter().map(|e| e.filter(|e| *e <= WORST_RATIO * best + 1e-12).map_or(0.0, |e| 1.0 / e.max(floor))).collect();
+    let raw: Vec<f64> = errors
+        .iter()
+        .map(|e| e.filter(|e| *e <= WORST_RATIO * best + 1e-12).map_or(0.0, |e| 1.0 / e.max(floor)))
+        .zip(pool.iter().map(trust))
+        .map(|(weight, trust)| weight * trust)
+        .collect();
     let total: f64 = raw.iter().sum();
     if total > 0.0 && total.is_finite() {
         return raw.iter().map(|w| w / total).collect();

@@ -115,15 +115,48 @@ fn line(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     (mean_y - slope * mean_x, slope)
 }
 
-/// As at the same time of the last day.
+/// As at the same time of the last day, so far as that was a day like others.
 pub(super) fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
     if season == 0 || past.len() < season {
         return false;
     }
+    let day = usual_day(past, season);
     for (h, o) in out.iter_mut().enumerate() {
-        *o = past[past.len() - season + h % season];
+        *o = day[h % season];
     }
     true
+}
+
+/// Days before the last one that say what a day is like.
+const OTHER_DAYS: usize = 3;
+/// A value this many robust sigmas of day-to-day change away from the days before is none of a usual day.
+const UNUSUAL: f64 = 6.0;
+
+/// The last day, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm. What
+/// still goes on is left as it is, since it may be the new level.
+fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
+    let n = past.len();
+    let mut day = past[n - season..].to_vec();
+    if n < (OTHER_DAYS + 1) * season {
+        return day;
+    }
+    let mut changes: Vec<f64> = (n - OTHER_DAYS * season..n).map(|i| (past[i] - past[i - season]).abs()).collect();
+    let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(&mut changes);
+    let typical = |i: usize| {
+        let mut others = [0.0; OTHER_DAYS];
+        (1..=OTHER_DAYS).for_each(|back| others[back - 1] = past[i - back * season]);
+        median_mut(&mut others)
+    };
+    let is_over = (level(past) - typical(n - 1)).abs() <= reach || (past[n - 1] - typical(n - 1)).abs() <= reach;
+    if is_over {
+        for (h, value) in day.iter_mut().enumerate() {
+            let typical = typical(n - season + h);
+            if (*value - typical).abs() > reach {
+                *value = typical;
+            }
+        }
+    }
+    day
 }
 
 /// As yesterday, shifted to today's level; the shift fades over half a day.

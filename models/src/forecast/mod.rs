@@ -9,12 +9,14 @@ mod context;
 mod ensemble;
 mod members;
 mod paths;
+mod scant;
 mod single;
 
 pub use augurs::{Ets, Mstl};
 pub use context::{Bounds, Context, MIN_POINTS};
 pub use ensemble::Ensemble;
 pub use paths::ErrorPaths;
+pub use scant::fit_or_level;
 pub use single::{Drift, Naive, SeasonalNaive};
 
 use crate::breach::Passage;
@@ -112,9 +114,11 @@ impl Fitted {
     }
 
     /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), now that `elapsed` steps have passed
-    /// since the origin and the series stands `shift` away from where the median path would have it. See [`Passage`].
-    pub fn passage(&self, threshold: f64, upward: bool, shift: f64, elapsed: f64) -> Passage {
-        Passage::new(self, threshold, upward, shift, elapsed)
+    /// since the origin and the series stands `shift` away from where the median path would have it. It is reached at the first of `sustain`
+    /// steps in a row at or past it; ask for `sustain - 1` steps more than matter, since a run that ends past the last one is not counted.
+    /// See [`Passage`].
+    pub fn passage(&self, threshold: f64, upward: bool, shift: f64, elapsed: f64, sustain: usize) -> Passage {
+        Passage::new(self, threshold, upward, shift, elapsed, sustain)
     }
 }
 

@@ -16,12 +16,12 @@ pub const MAX_ORIGINS: usize = 24;
 const MAX_KNOTS: usize = 16;
 
 /// What happened in one past window of the horizon's length.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// The value at the window's origin.
     pub start: f64,
-    pub lowest: f64,
-    pub highest: f64,
+    /// The values after it, NaN where missing.
+    pub values: Vec<f64>,
 }
 
 /// Error paths at past origins; NaN where the truth is missing or lies after the present.
@@ -39,7 +39,8 @@ pub struct ErrorPaths {
 /// steps of their horizon.
 pub(super) fn origins(context: &Context, horizon: usize) -> Vec<usize> {
     let n = context.len();
-    let first = MIN_POINTS.max(2 * context.season() + 3).min(n.saturating_sub(1)).max(4);
+    // Seasonal rules speak from two seasons on; with little history the others are judged from its middle.
+    let first = MIN_POINTS.max((2 * context.season() + 3).min(n / 2)).min(n.saturating_sub(1)).max(4);
     if n <= first {
         return Vec::new();
     }
@@ -56,19 +57,25 @@ impl ErrorPaths {
         let mut errors = Array2::from_elem(predicted.dim(), f64::NAN);
         let mut windows = Vec::with_capacity(origins.len());
         for (row, &past) in origins.iter().enumerate() {
-            let mut window = Window { start: context.values()[past - 1], lowest: f64::INFINITY, highest: f64::NEG_INFINITY };
+            let mut window = Window { start: context.values()[past - 1], values: Vec::with_capacity(horizon) };
             for h in 0..horizon.min(context.len() - past) {
                 let truth = context.truth(past + h);
                 errors[[row, h]] = truth - predicted[[row, h]];
-                window.lowest = window.lowest.min(truth);
-                window.highest = window.highest.max(truth);
+                window.values.push(truth);
             }
             // Only whole windows tell how often something happens in one.
-            if past + horizon <= context.len() && window.highest.is_finite() {
+            if past + horizon <= context.len() && window.values.iter().any(|v| v.is_finite()) {
                 windows.push(window);
             }
         }
         let mut paths = Self { errors, windows, knots: Vec::new(), near: Vec::new() };
+        paths.index();
+        paths
+    }
+
+    /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
+    pub(super) fn imagined(errors: Array2<f64>) -> Self {
+        let mut paths = Self { errors, windows: Vec::new(), knots: Vec::new(), near: Vec::new() };
         paths.index();
         paths
     }

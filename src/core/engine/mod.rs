@@ -18,7 +18,7 @@ use std::sync::Arc;
 use portent_models::baseline::Geometry;
 use rayon::prelude::*;
 
-pub use life::Life;
+pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
 
@@ -243,6 +243,33 @@ impl Unfinished {
     }
 }
 
+/// Thresholds that a query gave, and which of its rows each series of the watch goes by.
+struct Limits<'a> {
+    thresholds: &'a Frame,
+    row_of: Vec<Option<usize>>,
+}
+
+impl<'a> Limits<'a> {
+    /// A series' threshold stands in the row with the same labels (the metric's name aside), or in the only row there is.
+    fn new(frame: &Frame, thresholds: &'a Frame) -> Self {
+        let by_labels: HashMap<Labels, usize> =
+            thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
+        let only = (thresholds.rows() == 1 && thresholds.labels()[0].without_metric().is_empty()).then_some(0);
+        let row_of = frame.labels().iter().map(|labels| by_labels.get(&labels.without_metric()).copied().or(only)).collect();
+        Self { thresholds, row_of }
+    }
+
+    /// The thresholds of one time, for that time's samples: never those of a later one. Where one is missing, the last one stays.
+    fn set(&self, shard: &mut Shard, rows: &[(usize, usize)], at: Timestamp) {
+        let Some(column) = self.thresholds.grid().index_of(at) else { return };
+        for &(row, frame_row) in rows {
+            if let Some(value) = self.row_of[frame_row].map(|from| self.thresholds.row(from)[column]).filter(|v| v.is_finite()) {
+                shard.set_threshold(row, value);
+            }
+        }
+    }
+}
+
 impl Watched {
     fn new(watch: Arc<Watch>) -> Self {
         let geometry = Geometry::new(watch.baseline.window.as_millis(), watch.step.as_millis());
@@ -278,14 +305,14 @@ impl Watched {
             return Vec::new();
         }
         let places = self.places(frame);
-        self.read_thresholds(frame, thresholds, &places);
+        let limits = thresholds.map(|thresholds| Limits::new(frame, thresholds));
         let mut of_shard: Vec<Vec<(usize, usize)>> = vec![Vec::new(); self.shards.len()];
         for (frame_row, place) in places.iter().enumerate() {
             if let Some((shard, row)) = place {
                 of_shard[*shard].push((*row, frame_row));
             }
         }
-        let watch = &self.watch;
+        let (watch, limits) = (&self.watch, &limits);
         let effects = self
             .shards
             .par_iter_mut()
@@ -295,6 +322,9 @@ impl Watched {
                 let mut present = Vec::with_capacity(rows.len());
                 let values = frame.values();
                 for column in 0..columns {
+                    if let Some(limits) = limits {
+                        limits.set(shard, &rows, grid.at(column));
+                    }
                     present.clear();
                     let here = rows.iter().map(|&(row, frame_row)| (row, values[[frame_row, column]]));
                     present.extend(here.filter(|(_, value)| value.is_finite()));
@@ -367,21 +397,6 @@ impl Watched {
         }
     }
 
-    /// The newest threshold of each series, from the row with the same labels (the metric's name aside), or from the only row there is.
-    fn read_thresholds(&mut self, frame: &Frame, thresholds: Option<&Frame>, places: &[Option<(usize, usize)>]) {
-        let Some(thresholds) = thresholds else { return };
-        let newest = |row: usize| thresholds.row(row).iter().rev().copied().find(|v| v.is_finite());
-        let by_labels: HashMap<Labels, usize> =
-            thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
-        let only = (thresholds.rows() == 1 && thresholds.labels()[0].without_metric().is_empty()).then_some(0);
-        for (labels, place) in frame.labels().iter().zip(places) {
-            let row = by_labels.get(&labels.without_metric()).copied().or(only);
-            if let (Some((shard, at)), Some(value)) = (place, row.and_then(newest)) {
-                self.shards[*shard].set_threshold(*at, value);
-            }
-        }
-    }
-
     fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
         let mut effects = Vec::new();
         for shard in &mut self.shards {
@@ -391,7 +406,7 @@ impl Watched {
         self.unfinished.retain(|_, left| {
             left.predictions.retain_mut(|prediction| {
                 let mut life = Life::restored(prediction.clone(), self.watch.step);
-                let turn = life.pass(now - SETTLE_GRACE, self.watch.step, &life::BreachWatch::default());
+                let turn = life.pass(now - SETTLE_GRACE, self.watch.step, &BreachWatch::default());
                 match turn {
                     life::Turn::Ended => effects.push(Effect::Ended(life.prediction)),
                     life::Turn::Scored => effects.push(Effect::Scored(life.prediction)),

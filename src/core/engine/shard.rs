@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portent_models::baseline::{Accepted, Band, Block, Geometry};
+use portent_models::baseline::{Band, Block, Geometry};
 
 use super::Effect;
 use super::life::{BreachWatch, Life, Turn};
@@ -16,6 +16,7 @@ use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
+use crate::core::score::{self, Scored};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Side, Watch};
 
@@ -143,9 +144,7 @@ impl Shard {
     /// Takes in one point in time: the samples that there are, with their rows.
     pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
         let Column { at, watch, .. } = column;
-        let geometry = self.block.geometry();
-        self.block.advance(at.as_millis(), &|bucket| civil::slot(&watch.zone, bucket, geometry.bucket_ms));
-        let civil = civil::hour_of_day(&watch.zone, at);
+        let civil = score::advance(&mut self.block, &watch.zone, at);
         for &(row, value) in present {
             self.sample(row, value, civil, column, effects);
         }
@@ -155,13 +154,9 @@ impl Shard {
 
     fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judge_from, .. } = column;
-        let band = self.block.expected(row, at.as_millis(), civil);
-        if self.block.observe(row, at.as_millis(), value, band.map_or(f64::NAN, |b| b.expected)) != Accepted::New {
-            return;
-        }
+        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
         let judged = at >= judge_from;
-        let old_enough = self.block.first_ms(row).is_some_and(|first| at.as_millis() - first >= watch.baseline.min_history.as_millis());
-        if let Some(band) = band.filter(|_| old_enough) {
+        if let Some(band) = taken.band {
             self.score(row, value, band, column, effects);
         }
         let Some(limit) = &watch.limit else { return };
@@ -181,15 +176,14 @@ impl Shard {
                 }
             }
         }
-        if judged && old_enough {
+        if judged && taken.is_old_enough {
             self.look(row, value, limit, column, effects);
         }
     }
 
     fn score(&mut self, row: usize, value: f64, band: Band, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judge_from, .. } = column;
-        let sigmas = band.sigmas(value);
-        let score = sigmas.abs() / watch.baseline.sigma;
+        let Scored { sigmas, score, lower, upper, .. } = Scored::new(band, value, watch.baseline.sigma);
         let state = &mut self.rows[row];
         state.score = score as f32;
         if at < judge_from {
@@ -212,15 +206,15 @@ impl Shard {
                     sigmas,
                     value,
                     expected: band.expected,
-                    lower: band.lower(watch.baseline.sigma),
-                    upper: band.upper(watch.baseline.sigma),
+                    lower,
+                    upper,
                 };
                 effects.push(Effect::AnomalyStarted(anomaly.clone()));
                 self.anomalies.insert(row, anomaly);
             }
             Some(anomaly) if score > anomaly.score => {
                 (anomaly.score, anomaly.sigmas, anomaly.value, anomaly.expected) = (score, sigmas, value, band.expected);
-                (anomaly.lower, anomaly.upper) = (band.lower(watch.baseline.sigma), band.upper(watch.baseline.sigma));
+                (anomaly.lower, anomaly.upper) = (lower, upper);
             }
             Some(_) if even >= ANOMALY_OVER_AFTER => {
                 if let Some(mut anomaly) = self.anomalies.remove(&row) {
@@ -290,9 +284,13 @@ impl Shard {
         // The week knows rhythms and slow growth; the last hours know what has just begun, and are asked when the series has left its
         // normal band towards the threshold: inside it, the rhythm explains what the last hours would take for growth. The surer one
         // speaks.
-        let band = self.block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at));
+        // The shape knows hours: where it is steep (a nightly job begins), what is normal an hour before or after is normal now.
         let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
-        let has_left = band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma);
+        let civil = civil::hour_of_day(&watch.zone, at);
+        let has_left = [-1.0, 0.0, 1.0].into_iter().all(|hours| {
+            let band = self.block.expected(row, at.as_millis(), (civil + hours).rem_euclid(24.0));
+            band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma)
+        });
         let mut best: Option<Outlook> = None;
         for (ring, fits) in [(Ring::Coarse, &mut self.fits), (Ring::Fine, &mut self.fine_fits)] {
             if ring == Ring::Fine && !has_left {

@@ -21,6 +21,7 @@ mod error;
 mod groups;
 mod layout;
 mod parquet;
+mod selector;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use std::path::Path;
 
 pub use dataset::{DataSeries, DataSet, infer_step};
 pub use error::{Place, ReplayError, Row};
+pub use selector::{Query, Selector};
 
 /// The path that stands for CSV on standard input.
 pub const STDIN: &str = "-";

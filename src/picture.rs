@@ -1,15 +1,12 @@
-//! From the engine's state to a picture of one series.
+//! From the engine's state to a picture of one series, for every shell that shows one: what is drawn is what the engine knew at that moment.
 
-use crate::chart::{BandPoint, Fan, FanLevel, Scene, Unit, past_worth_showing};
+use crate::chart::{BandPoint, FAN_LEVELS, Fan, Scene, Unit, past_worth_showing};
 use crate::core::civil;
 use crate::core::engine::{Engine, SeriesView};
 use crate::core::outlook::Fit;
 use crate::core::prediction::Prediction;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
-
-/// Interval levels of the fan.
-const LEVELS: [f64; 2] = [0.8, 0.95];
 
 /// What was known about a prediction's series at its last look; `None` when the engine does not know it (any more).
 pub fn of_prediction(engine: &Engine, prediction: &Prediction) -> Option<Scene> {
@@ -57,20 +54,12 @@ fn normal(series: &SeriesView<'_>, watch: &Watch, from: Timestamp, to: Timestamp
         .filter_map(|h| {
             let at = from + Span::HOUR.times(h);
             let band = series.block.expected(series.row, at.as_millis(), civil::hour_of_day(&watch.zone, at))?;
-            let sigma = watch.baseline.sigma;
-            Some(BandPoint { at, expected: band.expected, lower: band.lower(sigma), upper: band.upper(sigma) })
+            Some(BandPoint::new(at, band, watch.baseline.sigma))
         })
         .collect()
 }
 
 fn fan(fit: &Fit, now: Timestamp, horizon: Span) -> Fan {
-    let forecast = fit.fitted.forecast(&LEVELS);
-    let at = |h: usize| fit.origin + fit.step.times(h as i64 + 1);
-    let ahead: Vec<usize> = (0..forecast.median.len()).filter(|&h| at(h) > now && at(h) <= now + horizon + fit.step).collect();
-    let pick = |values: &[f64]| ahead.iter().map(|&h| values[h]).collect::<Vec<f64>>();
-    Fan {
-        at: ahead.iter().map(|&h| at(h)).collect(),
-        median: pick(&forecast.median),
-        levels: forecast.intervals.iter().map(|i| FanLevel { level: i.level, lower: pick(&i.lower), upper: pick(&i.upper) }).collect(),
-    }
+    let forecast = fit.fitted.forecast(&FAN_LEVELS);
+    Fan::new(&forecast, |h| fit.origin + fit.step.times(h as i64 + 1), now, now + horizon + fit.step)
 }

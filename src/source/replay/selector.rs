@@ -1,8 +1,8 @@
-//! The part of PromQL that the made server speaks: one plain instant selector, or a number.
+//! Which series of a data set a query means, as far as files can answer one: one plain instant selector, or a number.
 //!
 //! Grammar: <https://prometheus.io/docs/prometheus/latest/querying/basics/#instant-vector-selectors>. Regular expressions are those made of
 //! plain text, `|`, `.*` and `.+`, anchored at both ends as Prometheus anchors them. Everything else is refused in Prometheus' way rather than
-//! answered wrongly.
+//! answered wrongly: who wants an expression over a file computes it before.
 
 use std::str::FromStr;
 
@@ -10,13 +10,13 @@ use crate::core::labels::{Labels, METRIC_NAME};
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Query {
+pub enum Query {
     Number(f64),
     Select(Selector),
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Selector {
+pub struct Selector {
     matchers: Vec<Matcher>,
 }
 
@@ -43,7 +43,7 @@ enum Piece {
     },
 }
 
-/// Longer queries are refused: the demo's are a hundredth of it, and every matcher costs a pass over all series.
+/// Longer queries are refused: usual ones are a hundredth of it, and every matcher costs a pass over all series.
 const MAX_QUERY_BYTES: usize = 8_192;
 
 /// `.*` and `.+` in one alternative: each multiplies the work of matching by the value's length.
@@ -88,7 +88,7 @@ impl FromStr for Selector {
             rest = &rest[1..];
         }
         if !rest.trim().is_empty() {
-            return Err(unexpected(rest.trim(), "(this server answers plain selectors only)"));
+            return Err(unexpected(rest.trim(), "(only plain selectors are answered here)"));
         }
         if matchers.is_empty() {
             return Err("parse error: no expression found in input".into());
@@ -183,7 +183,8 @@ fn string(rest: &mut &str) -> Result<String, String> {
 }
 
 fn alternatives(regex: &str) -> Result<Vec<Vec<Piece>>, String> {
-    let refuse = || format!("parse error: this server knows regular expressions of text, \"|\", \".*\" and \".+\" only: found {regex:?}");
+    let refuse =
+        || format!("parse error: only regular expressions are known that consist of text, \"|\", \".*\" and \".+\": found {regex:?}");
     let mut all = vec![Vec::new()];
     let mut text = String::new();
     let mut chars = regex.chars();

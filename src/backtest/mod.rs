@@ -1,0 +1,264 @@
+//! The backtest: what Portent would have told about the past, and whether it would have been right.
+//!
+//! ```text
+//! files ----> windows --+                                   +-> what was told --+
+//!                       +-> Engine::step under a manual now -+                   +-> score -> Report
+//! Prometheus -> windows -+-> what really happened, and the rival ---------------+
+//! ```
+//! The same engine as the daemon's gets the same samples, and as it decides everything at a sample's own time, it tells the same things bit
+//! for bit. Samples come in windows, so that memory holds a window and not a year.
+
+mod alarm;
+pub mod files;
+mod observe;
+pub mod range;
+mod report;
+mod rival;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+pub use alarm::Verdict;
+pub use observe::ONE_EVENT;
+pub use report::{Event, Outcome, Report, Told};
+pub use summary::{Group, SummaryError};
+
+use self::observe::Observer;
+use self::report::Recorded;
+use crate::chart::{self, ChartError, Style};
+use crate::core::engine::{Effect, Engine, Input};
+use crate::core::frame::{Frame, FrameBuilder, Grid};
+use crate::core::labels::Labels;
+use crate::core::playbook::Playbook;
+use crate::core::prediction::{Anomaly, Prediction, PredictionId};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Watch;
+use crate::picture;
+
+/// Anomalies kept at most: a watch without thresholds over a year has thousands, and nobody reads more.
+pub const MAX_ANOMALIES: usize = 100_000;
+
+/// Which part of the past is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judging {
+    /// Nothing is told about the time before.
+    pub from: Option<Timestamp>,
+    /// This much of each watch's data is learned from only: unless given, its baseline's window, or half of what there is when that is less.
+    pub warmup: Option<Span>,
+}
+
+/// A backtest under way.
+#[derive(Debug)]
+pub struct Backtest {
+    engine: Engine,
+    observers: Vec<Observer>,
+    judging: Judging,
+    /// Of each watch, once its first sample is known.
+    judge_from: Vec<Option<Timestamp>>,
+    told: Vec<(Prediction, Prediction, Option<PathBuf>)>,
+    place: HashMap<PredictionId, usize>,
+    anomalies: Vec<Anomaly>,
+    open_anomalies: HashMap<(String, Labels), usize>,
+    charts: Option<PathBuf>,
+    onlooker: Option<Sender<Effect>>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    notes: Vec<String>,
+}
+
+impl Backtest {
+    pub fn new(watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>, judging: Judging) -> Self {
+        Self {
+            observers: watches.iter().cloned().map(Observer::new).collect(),
+            judge_from: vec![None; watches.len()],
+            engine: Engine::new(watches, playbooks),
+            judging,
+            told: Vec::new(),
+            place: HashMap::new(),
+            anomalies: Vec::new(),
+            open_anomalies: HashMap::new(),
+            charts: None,
+            onlooker: None,
+            from: None,
+            to: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Draws every prediction as it is raised into this folder, which must exist. Columns are then stepped through one by one, since a
+    /// picture shows what the engine knew at that moment and no later.
+    pub fn draw_into(&mut self, folder: PathBuf) {
+        self.charts = Some(folder);
+    }
+
+    /// Sends every effect there, in the order of the engine's steps.
+    pub fn show_to(&mut self, onlooker: Sender<Effect>) {
+        self.onlooker = Some(onlooker);
+    }
+
+    /// Something that the reader of the report should know.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    pub fn watches(&self) -> impl ExactSizeIterator<Item = &Arc<Watch>> {
+        self.engine.watches()
+    }
+
+    /// Takes in a window of one watch, later than its windows before; `ends` is where its data will end. Gives back what the engine decided.
+    ///
+    /// # Errors
+    /// When a chart cannot be drawn.
+    pub fn feed(&mut self, watch: usize, frame: &Frame, thresholds: Option<&Frame>, ends: Timestamp) -> Result<Vec<Effect>, ChartError> {
+        if frame.grid().len == 0 {
+            return Ok(Vec::new());
+        }
+        if self.charts.is_none() {
+            return self.feed_whole(watch, frame, thresholds, ends);
+        }
+        let mut effects = Vec::new();
+        for column in 0..frame.grid().len {
+            let one = slice(frame, column);
+            effects.extend(self.feed_whole(watch, &one, thresholds, ends)?);
+        }
+        Ok(effects)
+    }
+
+    fn feed_whole(&mut self, watch: usize, frame: &Frame, thresholds: Option<&Frame>, ends: Timestamp) -> Result<Vec<Effect>, ChartError> {
+        let judge_from = self.judge_from(watch, frame, ends);
+        let grid = frame.grid();
+        self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
+        self.to = Some(self.to.map_or(grid.last(), |to| to.max(grid.last())));
+        self.observers[watch].take_in(frame, thresholds, judge_from);
+        let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judge_from });
+        let turned_away = self.engine.turned_away(watch);
+        if turned_away > 0 {
+            let name = self.observers[watch].watch.name.clone();
+            self.note(format!("{name}: {turned_away} series more than one watch may have were left out"));
+        }
+        effects.iter().try_for_each(|effect| self.record(effect))?;
+        Ok(effects)
+    }
+
+    /// From when on a watch is judged. Before its first sample nothing could be, so the window's last column does.
+    fn judge_from(&mut self, watch: usize, frame: &Frame, ends: Timestamp) -> Timestamp {
+        if let Some(known) = self.judge_from[watch] {
+            return known;
+        }
+        let grid = frame.grid();
+        let first = (0..frame.rows()).filter_map(|row| frame.row(row).iter().position(|v| v.is_finite())).min();
+        let Some(first) = first.map(|column| grid.at(column)) else { return grid.last() };
+        let window = self.observers[watch].watch.baseline.window;
+        let half = Span::from_millis((ends - first).as_millis() / 2);
+        let warm = first + self.judging.warmup.unwrap_or(window.min(half));
+        let judge_from = self.judging.from.map_or(warm, |from| from.max(warm));
+        self.judge_from[watch] = Some(judge_from);
+        judge_from
+    }
+
+    fn record(&mut self, effect: &Effect) -> Result<(), ChartError> {
+        if let Some(onlooker) = &self.onlooker {
+            // Nobody looks on any more: fine.
+            let _ = onlooker.send(effect.clone());
+        }
+        match effect {
+            Effect::Raised(prediction) => {
+                let chart = self.draw(prediction)?;
+                self.place.insert(prediction.id.clone(), self.told.len());
+                self.told.push((prediction.clone(), prediction.clone(), chart));
+            }
+            Effect::Updated(prediction) | Effect::Ended(prediction) | Effect::Scored(prediction) => {
+                if let Some(place) = self.place.get(&prediction.id) {
+                    self.told[*place].1 = prediction.clone();
+                }
+            }
+            Effect::AnomalyStarted(anomaly) if self.anomalies.len() < MAX_ANOMALIES => {
+                self.open_anomalies.insert((anomaly.watch.clone(), anomaly.labels.clone()), self.anomalies.len());
+                self.anomalies.push(anomaly.clone());
+            }
+            Effect::AnomalyStarted(_) => self.note(format!("only the first {MAX_ANOMALIES} anomalies are listed")),
+            Effect::AnomalyEnded(anomaly) => {
+                if let Some(place) = self.open_anomalies.remove(&(anomaly.watch.clone(), anomaly.labels.clone())) {
+                    self.anomalies[place] = anomaly.clone();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&self, prediction: &Prediction) -> Result<Option<PathBuf>, ChartError> {
+        let Some(folder) = &self.charts else { return Ok(None) };
+        let Some(scene) = picture::of_prediction(&self.engine, prediction) else { return Ok(None) };
+        let path = folder.join(format!("{}.png", prediction.id));
+        chart::render_to_file(&scene, &Style::default(), &path)?;
+        Ok(Some(path))
+    }
+
+    /// Lets time pass to the end of the data, where no more samples come.
+    pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
+        let effects = self.engine.step(now, Input::Tick);
+        for effect in &effects {
+            // Nothing is raised by time alone, so no chart is drawn that could fail.
+            let _ = self.record(effect);
+        }
+        effects
+    }
+
+    /// Adds it all up. `stopped_early`: not all of the data was looked at.
+    ///
+    /// # Errors
+    /// None for results of this program's own making; polars' refusal otherwise.
+    pub fn finish(mut self, stopped_early: bool) -> Result<Report, SummaryError> {
+        let end = self.to.unwrap_or_default();
+        self.tick(end);
+        for anomaly in self.engine.anomalies() {
+            if let Some(place) = self.open_anomalies.get(&(anomaly.watch.clone(), anomaly.labels.clone())) {
+                self.anomalies[*place] = anomaly.clone();
+            }
+        }
+        self.told.sort_by(|(a, ..), (b, ..)| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
+        self.anomalies.sort_by(|a, b| (a.started_at, &a.watch, &a.labels).cmp(&(b.started_at, &b.watch, &b.labels)));
+        let scored = report::score(Recorded { observers: self.observers, told: self.told, end })?;
+        Ok(Report {
+            from: self.from,
+            judged_from: self.judge_from.iter().flatten().min().copied(),
+            to: self.to,
+            stopped_early,
+            notes: self.notes,
+            predictions: scored.predictions,
+            events: scored.events,
+            anomalies: self.anomalies,
+            summary: scored.summary,
+            rival: scored.rival,
+            by_watch: scored.by_watch,
+            by_service: scored.by_service,
+        })
+    }
+}
+
+/// One column of a frame as a frame.
+fn slice(frame: &Frame, column: usize) -> Frame {
+    let grid = frame.grid();
+    let mut builder = FrameBuilder::new(Grid { start: grid.at(column), len: 1, ..grid });
+    for (row, labels) in frame.labels().iter().enumerate() {
+        let to = builder.row_of(labels);
+        builder.set(to, 0, frame.row(row)[column]);
+    }
+    builder.finish()
+}
+
+/// Makes the folder that charts go into.
+///
+/// # Errors
+/// The file system's.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)
+}

@@ -1,0 +1,134 @@
+//! What really happened, seen from outside the engine: every breach, and for how long each series was looked at.
+//!
+//! Counted here and not asked of the engine, because a breach that nobody predicted leaves no trace there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::alarm::Alarm;
+use super::rival::{Look, Rival};
+use crate::core::engine::BreachWatch;
+use crate::core::frame::Frame;
+use crate::core::labels::Labels;
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::{Threshold, Watch};
+
+/// Breaches that begin so soon after the one before are the same event: a value that trembles around its threshold breaks one thing once.
+pub const ONE_EVENT: Span = Span::from_secs(3 * 3_600);
+
+/// One watch's series.
+#[derive(Debug)]
+pub(super) struct Observer {
+    pub watch: Arc<Watch>,
+    rows: HashMap<Labels, usize>,
+    pub series: Vec<Seen>,
+}
+
+/// One series.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub labels: Labels,
+    threshold: f64,
+    breach: BreachWatch,
+    first: Option<Timestamp>,
+    last_bad: Option<Timestamp>,
+    /// Whether the breaches of now belong to the last of `events`.
+    in_event: bool,
+    /// Samples at which something could have been told.
+    pub judged: u64,
+    /// Beginnings and ends of breaches that could have been told.
+    pub events: Vec<(Timestamp, Option<Timestamp>)>,
+    rival: Rival,
+}
+
+impl Observer {
+    pub fn new(watch: Arc<Watch>) -> Self {
+        Self { watch, rows: HashMap::new(), series: Vec::new() }
+    }
+
+    /// Takes in columns that are all later than the ones before.
+    pub fn take_in(&mut self, frame: &Frame, thresholds: Option<&Frame>, judge_from: Timestamp) {
+        let grid = frame.grid();
+        let mut changing: HashMap<Labels, usize> = HashMap::new();
+        if let Some(thresholds) = thresholds {
+            changing = thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
+        }
+        for (row, labels) in frame.labels().iter().enumerate() {
+            let index = self.place(labels);
+            let limit_row = changing.get(&labels.without_metric()).or_else(|| changing.get(&Labels::default()));
+            let limits = thresholds.zip(limit_row).map(|(thresholds, limit)| thresholds.row(*limit));
+            let seen = &mut self.series[index];
+            for (column, value) in frame.row(row).iter().enumerate() {
+                if let Some(threshold) = limits.and_then(|l| l.get(column)).filter(|t| t.is_finite()) {
+                    seen.threshold = *threshold;
+                }
+                if value.is_finite() {
+                    seen.sample(grid.at(column), *value, &self.watch, judge_from);
+                }
+            }
+        }
+    }
+
+    fn place(&mut self, labels: &Labels) -> usize {
+        if let Some(index) = self.rows.get(labels) {
+            return *index;
+        }
+        let threshold = match self.watch.limit.as_ref().map(|limit| &limit.threshold) {
+            Some(Threshold::Value(value)) => *value,
+            _ => f64::NAN,
+        };
+        self.rows.insert(labels.clone(), self.series.len());
+        self.series.push(Seen::new(labels.clone(), threshold));
+        self.series.len() - 1
+    }
+}
+
+impl Seen {
+    fn new(labels: Labels, threshold: f64) -> Self {
+        Self {
+            labels,
+            threshold,
+            breach: BreachWatch::default(),
+            first: None,
+            last_bad: None,
+            in_event: false,
+            judged: 0,
+            events: Vec::new(),
+            rival: Rival::default(),
+        }
+    }
+
+    fn sample(&mut self, at: Timestamp, value: f64, watch: &Watch, judge_from: Timestamp) {
+        let first = *self.first.get_or_insert(at);
+        let counts = |at: Timestamp| at >= judge_from && at - first >= watch.baseline.min_history;
+        self.judged += u64::from(counts(at));
+        let Some(limit) = watch.limit.as_ref().filter(|_| !self.threshold.is_nan()) else { return };
+        let bad = limit.side.is_breach(value, self.threshold);
+        let was = self.breach.breached;
+        let began = self.breach.sample(at, bad, watch.hysteresis.sustain);
+        if let Some(since) = began {
+            if self.last_bad.is_none_or(|last| since - last > ONE_EVENT) {
+                self.in_event = counts(since);
+                self.events.extend(self.in_event.then_some((since, None)));
+            } else if let Some(event) = self.events.last_mut().filter(|_| self.in_event) {
+                event.1 = None;
+            }
+        }
+        if was && !self.breach.breached && self.in_event {
+            let last_bad = self.last_bad;
+            if let Some(event) = self.events.last_mut() {
+                event.1 = last_bad;
+            }
+        }
+        if self.breach.breached && bad {
+            self.last_bad = Some(at);
+        }
+        let near = self.breach.is_near();
+        self.rival.sample(&Look { at, value, limit, threshold: self.threshold, began, near, judged: counts(at) }, watch);
+    }
+
+    /// The rival's alarms, once no more samples come.
+    pub fn rival_alarms(&self, at: Timestamp, watch: &Watch) -> Vec<Alarm> {
+        self.rival.clone().finish(at, watch)
+    }
+}

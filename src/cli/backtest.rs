@@ -1,0 +1,296 @@
+//! `portent backtest`: the past gone over again, with what would have been told about it.
+
+mod progress;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueHint;
+
+use self::progress::{Progress, Stop};
+use super::output::{ignore_closed, stdout};
+use super::{Failure, Format, Outcome};
+use crate::backtest::files::{self, Question, Share};
+use crate::backtest::range::{self, RangeError};
+use crate::backtest::{Backtest, Judging, Report, make_folder};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, ConfigErrors};
+use crate::core::playbook::Playbook;
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::{Limit, Side, Threshold, Watch};
+use crate::packs;
+use crate::source::prometheus::PrometheusClient;
+use crate::source::replay;
+
+/// How far back a Prometheus is read unless told: one week to learn from, one to judge.
+const DEFAULT_RANGE: Span = Span::WEEK.times(2);
+/// Threads at most: more than any machine this runs on has processors.
+const MAX_THREADS: usize = 1_024;
+
+/// Arguments of the verb.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without FILE a Prometheus is read: the configuration's, or the one named by --prometheus. With only --prometheus, every \
+                        pack that has data there is gone over.\n\n\
+                        Examples:\n  portent backtest --prometheus http://localhost:9090\n  portent backtest -c portent.yaml --from 2026-03-01T00:00:00Z\n  \
+                        portent backtest disk.csv --above 0.9 --horizon 24h"
+)]
+pub struct Args {
+    /// Data files, CSV or Parquet; `-` is CSV on standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// The configuration whose watches are gone over.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// Only this watch, of the configuration or of a pack; may stand several times.
+    #[arg(long, value_name = "NAME")]
+    watch: Vec<String>,
+    /// The Prometheus to read, instead of the configuration's.
+    #[arg(long, value_name = "URL", conflicts_with = "files")]
+    prometheus: Option<String>,
+    /// Nothing is told about the time before; it is only learned from.
+    #[arg(long, value_name = "TIME")]
+    from: Option<Timestamp>,
+    /// Nothing later is looked at [default: now, or the end of the files].
+    #[arg(long, value_name = "TIME")]
+    to: Option<Timestamp>,
+    /// How much is only learned from before anything is told [default: the baseline's window, 7d, or half of less than two of them].
+    #[arg(long, value_name = "DURATION")]
+    warmup: Option<Span>,
+    /// What is bad in the files: values at or above this.
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, conflicts_with_all = ["below", "config", "watch", "prometheus"])]
+    above: Option<f64>,
+    /// What is bad in the files: values at or below this.
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true, conflicts_with_all = ["config", "watch", "prometheus"])]
+    below: Option<f64>,
+    /// How far ahead a breach in the files is looked for.
+    #[arg(long, value_name = "DURATION", default_value = "1d", conflicts_with_all = ["config", "watch", "prometheus"])]
+    horizon: Span,
+    /// Writes everything there as JSON too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    json: Option<PathBuf>,
+    /// Draws every prediction there, as it was known when it was raised.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    charts: Option<PathBuf>,
+    /// How the result is written.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Threads that work side by side; the result does not depend on it [default: one a processor].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// Goes over the past. Ends with 1 when it was stopped before the end.
+pub fn run(args: &Args) -> Outcome {
+    check(args)?;
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = args.threads {
+        pool = pool.num_threads(threads);
+    }
+    let pool = pool.build().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
+    let stop = Stop::on_ctrl_c()?;
+    let report = pool.install(|| if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) })?;
+    write(args, &report)?;
+    Ok(if report.stopped_early { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn check(args: &Args) -> Result<(), Failure> {
+    if args.files.is_empty() && args.config.is_none() && args.watch.is_empty() && args.prometheus.is_none() {
+        return Err(Failure::usage("nothing to go over: name data files, a configuration (-c FILE) or --prometheus URL")
+            .hint("portent backtest --prometheus http://localhost:9090 goes over the last two weeks there"));
+    }
+    if args.files.is_empty() && (args.above.is_some() || args.below.is_some()) {
+        return Err(Failure::usage("--above and --below are about files, and no file was named"));
+    }
+    if args.threads.is_some_and(|threads| threads == 0 || threads > MAX_THREADS) {
+        return Err(Failure::usage(format!("--threads: want 1 to {MAX_THREADS}")));
+    }
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        return Err(Failure::usage(format!("--from {from} is not before --to {to}")));
+    }
+    if args.horizon <= Span::ZERO || args.warmup.is_some_and(|warmup| warmup < Span::ZERO) {
+        return Err(Failure::usage("--horizon and --warmup: want a length of time such as 24h"));
+    }
+    Ok(())
+}
+
+fn over_files(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+    let set = replay::read(&args.files)?;
+    let (shares, notes, playbooks) = if args.config.is_some() || !args.watch.is_empty() {
+        let (_, watches, playbooks) = watches(args, None)?;
+        let (shares, notes) = files::share_out(&set, &watches);
+        if shares.is_empty() {
+            return Err(Failure::new(format!("no watch finds a series in the files: {}", notes.join("; ")))
+                .hint("a watch's query must be a plain selector of the files' labels, as in disk_used{host=\"a\"}"));
+        }
+        (shares, notes, playbooks)
+    } else {
+        let limit = match (args.above, args.below) {
+            (Some(value), _) => Some(Limit { side: Side::Above, threshold: Threshold::Value(value) }),
+            (None, Some(value)) => Some(Limit { side: Side::Below, threshold: Threshold::Value(value) }),
+            (None, None) => None,
+        };
+        let shares = files::make_watches(&set, &Question { limit, horizon: args.horizon });
+        if shares.is_empty() {
+            return Err(Failure::new("the files hold no samples"));
+        }
+        (shares, Vec::new(), Vec::new())
+    };
+    let mut backtest = backtest(args, shares.iter().map(|s: &Share| s.watch.clone()).collect(), playbooks)?;
+    notes.into_iter().for_each(|note| backtest.note(note));
+    let progress = Progress::new();
+    let whole = files::feed(&mut backtest, &set, &shares, args.to, |done| {
+        progress.at(done);
+        !stop.is_asked()
+    })?;
+    progress.end();
+    Ok(backtest.finish(!whole)?)
+}
+
+fn over_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(e.to_string()))?;
+    runtime.block_on(read_prometheus(args, stop))
+}
+
+async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+    let to = args.to.unwrap_or_else(|| SystemClock::new().now());
+    let (config, watches, playbooks) = watches(args, args.prometheus.as_deref())?;
+    // The provider is the process's; a second call finds it there, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut clients = std::collections::BTreeMap::new();
+    for source in &config.sources {
+        clients.insert(source.name.clone(), PrometheusClient::new(source.prometheus.settings(&config.limits))?);
+    }
+    let watches = if watches.is_empty() { with_data(&config, &clients, to).await? } else { watches };
+    let mut backtest = backtest(args, watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
+    let progress = Progress::new();
+    let mut whole = true;
+    for (index, watch) in watches.iter().enumerate() {
+        let Some(client) = clients.get(&watch.source) else { continue };
+        // What is judged from `from` on has learned before; a whole window where the server still has it.
+        let warmup = args.warmup.unwrap_or(watch.baseline.window);
+        let from = args.from.map_or(to - DEFAULT_RANGE, |from| from - warmup);
+        let reading = range::feed(&mut backtest, index, client, from, to, |done| {
+            progress.at((index as f64 + done) / watches.len() as f64);
+            !stop.is_asked()
+        });
+        let read = tokio::select! {
+            read = reading => Some(read),
+            () = stop.asked() => None,
+        };
+        whole = match read {
+            Some(read) => read.map_err(source_failure)?,
+            None => false,
+        };
+        if !whole {
+            break;
+        }
+    }
+    progress.end();
+    Ok(backtest.finish(!whole)?)
+}
+
+fn source_failure(error: RangeError) -> Failure {
+    let hint = if let RangeError::Source(error) = &error { error.hint() } else { None };
+    let failure = Failure::from(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> Result<Backtest, Failure> {
+    let mut backtest = Backtest::new(watches, playbooks, Judging { from: args.from, warmup: args.warmup });
+    if let Some(folder) = &args.charts {
+        make_folder(folder).map_err(|error| Failure::new(format!("cannot make folder {}: {error}", folder.display())))?;
+        backtest.draw_into(folder.clone());
+    }
+    Ok(backtest)
+}
+
+/// The configuration in use, the watches that were asked for (none: every pack's that has data), and the playbooks to suggest.
+fn watches(args: &Args, url: Option<&str>) -> Result<(Config, Vec<Watch>, Vec<Playbook>), Failure> {
+    let usage = |errors: ConfigErrors| Failure::usage(errors.to_string());
+    let own = match (&args.config, url) {
+        (Some(file), _) => Some(config::load(file).map_err(usage)?),
+        (None, None) if Path::new(config::DEFAULT_FILE).exists() => Some(config::load(Path::new(config::DEFAULT_FILE)).map_err(usage)?),
+        (None, _) => None,
+    };
+    let mut config = match (own, url) {
+        (Some(mut own), Some(url)) => {
+            let other = Config::for_url(url).map_err(usage)?;
+            for source in &mut own.sources {
+                source.prometheus.url = other.sources[0].prometheus.url.clone();
+            }
+            own
+        }
+        (Some(own), None) => own,
+        (None, Some(url)) => Config::for_url(url).map_err(usage)?,
+        (None, None) => Config::for_url("http://127.0.0.1:9090").map_err(usage)?,
+    };
+    let known = std::mem::take(&mut config.watches);
+    let playbooks = config.playbooks.clone();
+    if args.watch.is_empty() {
+        return Ok((config, known, playbooks));
+    }
+    let source = config.sources[0].name.clone();
+    let of_packs: Vec<Watch> = packs::all().iter().flat_map(|pack| pack.watches_on(&source, true)).collect();
+    let find = |name: &String| {
+        let found = known.iter().chain(&of_packs).find(|watch| *watch.name == **name);
+        found.cloned().ok_or_else(|| {
+            let names: Vec<&str> = known.iter().chain(&of_packs).map(|watch| &*watch.name).collect();
+            Failure::usage(format!("there is no watch {name:?}")).hint(format!("known: {}", names.join(", ")))
+        })
+    };
+    let watches = args.watch.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+    if args.config.is_none() && url.is_none() && args.files.is_empty() && !Path::new(config::DEFAULT_FILE).exists() {
+        return Err(Failure::usage("--watch without a server: name one with --prometheus URL or a configuration with -c FILE"));
+    }
+    Ok((config, watches, playbooks))
+}
+
+/// The watches of every pack that has data at that time.
+async fn with_data(
+    config: &Config,
+    clients: &std::collections::BTreeMap<Arc<str>, PrometheusClient>,
+    at: Timestamp,
+) -> Result<Vec<Watch>, Failure> {
+    let mut watches = Vec::new();
+    for used in &config.packs {
+        let Some(client) = clients.get(&used.source) else { continue };
+        if !client.instant(&used.pack.probe, at, None).await.map_err(|e| source_failure(e.into()))?.samples.is_empty() {
+            watches.extend(used.pack.watches_on(&used.source, true));
+        }
+    }
+    if watches.is_empty() {
+        let names: Vec<&str> = config.packs.iter().map(|used| used.pack.name.as_str()).collect();
+        return Err(Failure::new(format!("no pack has data on this server at {at}: looked for {}", names.join(", ")))
+            .hint("write watches of your own into a configuration and name it with -c FILE"));
+    }
+    Ok(watches)
+}
+
+fn write(args: &Args, report: &Report) -> Result<(), Failure> {
+    if let Some(file) = &args.json {
+        let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot write {}: {error}", file.display()));
+        let text = serde_json::to_vec_pretty(report).map_err(|e| fail(&e))?;
+        std::fs::write(file, text).map_err(|e| fail(&e))?;
+    }
+    let mut out = stdout();
+    let written = match args.output {
+        Format::Table => table::write(&mut out, report),
+        Format::Csv => table::write_csv(&mut out, report),
+        Format::Json => serde_json::to_writer_pretty(&mut out, report).map_err(Into::into).and_then(|()| writeln!(out)),
+        Format::Jsonl => report.predictions.iter().try_for_each(|told| {
+            serde_json::to_writer(&mut out, told)?;
+            writeln!(out)
+        }),
+    };
+    ignore_closed(written.and_then(|()| out.flush()))?;
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! The report for people, made for 120 columns, and as CSV for programs.
+
+use std::io::{self, Write};
+
+use crate::backtest::{Event, Group, Report, Told, Verdict};
+use crate::cli::output;
+use crate::core::labels::{Labels, METRIC_NAME};
+use crate::core::time::{Span, Timestamp};
+
+/// Characters of a watch's and of a series' name in the table; the whole names are in JSON and CSV.
+const WATCH_CHARS: usize = 22;
+const SERIES_CHARS: usize = 34;
+/// Rows of the anomalies shown; all of them are in JSON.
+const ANOMALIES_SHOWN: usize = 30;
+
+pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    if !report.predictions.is_empty() {
+        let header = ["RAISED (UTC)", "WATCH", "SERIES", "SURE", "ETA (P10 TO P90)", "TRUTH", "LEAD", "ETA OFF"];
+        output::table(out, &header, &report.predictions.iter().map(told).collect::<Vec<_>>())?;
+    }
+    let missed: Vec<&Event> = report.events.iter().filter(|event| event.told_by.is_none()).collect();
+    if !missed.is_empty() {
+        writeln!(out, "\nNot told:")?;
+        output::table(out, &["CROSSED (UTC)", "WATCH", "SERIES", "WHY"], &missed.iter().map(|e| missed_row(e)).collect::<Vec<_>>())?;
+    }
+    if report.by_watch.iter().all(|group| group.events == 0 && group.raised == 0) && !report.anomalies.is_empty() {
+        anomalies(out, report)?;
+    }
+    if report.by_watch.len() > 1 {
+        writeln!(out)?;
+        let header = ["WATCH", "SERIES", "EVENTS", "TOLD", "MEDIAN LEAD", "RAISED", "TRUE", "FALSE", "FALSE A SERIES-WEEK", "NOT KNOWN"];
+        output::table(out, &header, &report.by_watch.iter().map(group).collect::<Vec<_>>())?;
+    }
+    writeln!(out)?;
+    for note in &report.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    writeln!(out, "{}", judged(report))?;
+    writeln!(out, "{}", summary(report))?;
+    writeln!(out, "{}", rival(&report.rival))
+}
+
+fn told(told: &Told) -> Vec<String> {
+    let (p, outcome) = (&told.prediction, &told.outcome);
+    let truth = match outcome.verdict {
+        Verdict::CameTrue { at } => format!("came true {}", short(at)),
+        Verdict::DidNot => "did not".to_owned(),
+        Verdict::NotKnown => "not known".to_owned(),
+        Verdict::Pending => "pending".to_owned(),
+    };
+    let after = |t: Option<Timestamp>| t.map_or_else(|| "later".to_owned(), |t| rough((t - p.raised_at).as_secs_f64()));
+    let eta = format!("in {} ({} to {})", after(p.eta.p50.or(p.predicted_threshold_time)), after(p.eta.p10), after(p.eta.p90));
+    vec![
+        short(p.raised_at),
+        clip(&p.watch, WATCH_CHARS),
+        clip(&series(&p.labels), SERIES_CHARS),
+        format!("{:.0} %", 100.0 * p.likelihood),
+        eta,
+        truth,
+        outcome.lead_time_s.map_or_else(String::new, rough),
+        outcome.eta_error_s.map_or_else(String::new, |s| format!("{}{}", if s < 0.0 { "-" } else { "+" }, rough(s.abs()))),
+    ]
+}
+
+fn missed_row(event: &Event) -> Vec<String> {
+    let why = match &event.taken_back {
+        Some(id) => format!("{id} was taken back before"),
+        None => "nothing was raised".to_owned(),
+    };
+    vec![short(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
+}
+
+fn anomalies(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    let row = |a: &crate::core::prediction::Anomaly| {
+        let lasted = a.ended_at.map_or_else(|| "still".to_owned(), |end| rough((end - a.started_at).as_secs_f64()));
+        let (value, expected) = (format!("{:.4}", a.value), format!("{:.4}", a.expected));
+        vec![
+            short(a.started_at),
+            lasted,
+            clip(&a.watch, WATCH_CHARS),
+            clip(&series(&a.labels), SERIES_CHARS),
+            format!("{:.1}", a.score),
+            value,
+            expected,
+        ]
+    };
+    let rows: Vec<Vec<String>> = report.anomalies.iter().take(ANOMALIES_SHOWN).map(row).collect();
+    output::table(out, &["NOT NORMAL (UTC)", "FOR", "WATCH", "SERIES", "SCORE", "VALUE", "EXPECTED"], &rows)?;
+    let more = report.anomalies.len().saturating_sub(ANOMALIES_SHOWN);
+    if more > 0 {
+        writeln!(out, "and {more} more (-o json lists all)")?;
+    }
+    Ok(())
+}
+
+fn group(group: &Group) -> Vec<String> {
+    vec![
+        clip(&group.name, WATCH_CHARS),
+        group.series.to_string(),
+        group.events.to_string(),
+        group.told.to_string(),
+        group.median_lead_time_s.map_or_else(|| "-".to_owned(), rough),
+        group.raised.to_string(),
+        group.came_true.to_string(),
+        group.false_alarms.to_string(),
+        group.false_alarms_per_series_week.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.3}")),
+        (group.unknown + group.pending).to_string(),
+    ]
+}
+
+/// Which time was learned from and which was judged.
+fn judged(report: &Report) -> String {
+    let (Some(from), Some(to)) = (report.from, report.to) else { return "there were no samples".to_owned() };
+    let stopped = if report.stopped_early { "; stopped before the end" } else { "" };
+    let Some(judged) = report.judged_from.filter(|judged| *judged < to) else {
+        return format!("learned from {} to {} (UTC): too short to judge anything, try --warmup{stopped}", short(from), short(to));
+    };
+    let pending = if report.summary.pending > 0 { format!(", {} pending", report.summary.pending) } else { String::new() };
+    let anomalies = plural(report.anomalies.len() as u64, "anomaly", "anomalies");
+    format!("judged {} to {} (UTC), learned from {} on: {anomalies}{pending}{stopped}", short(judged), short(to), short(from))
+}
+
+fn summary(report: &Report) -> String {
+    let s = &report.summary;
+    let days = report.judged_from.zip(report.to).map_or(0.0, |(from, to)| (to - from).as_secs_f64().max(0.0) / 86_400.0);
+    let events = plural(s.events, "event", "events");
+    format!("{events}, {}, {} unknown, over {} series and {days:.1} days", counts(s), s.unknown, s.series)
+}
+
+fn rival(rival: &Group) -> String {
+    format!("predict_linear[6h] by the same rules: {}", counts(rival))
+}
+
+fn counts(group: &Group) -> String {
+    let lead = group.median_lead_time_s.map(|s| format!(" (median lead time {})", rough(s))).unwrap_or_default();
+    let rate = group.false_alarms_per_series_week.map(|rate| format!(" = {rate:.3} a series-week")).unwrap_or_default();
+    format!("{} told{lead}, {}{rate}", group.told, plural(group.false_alarms, "false alarm", "false alarms"))
+}
+
+fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// Labels without quotes: `instance=web-1 mountpoint=/var`; the metric's name where there is nothing else.
+fn series(labels: &Labels) -> String {
+    let others: Vec<String> =
+        labels.iter().filter(|(name, _)| *name != METRIC_NAME).map(|(name, value)| format!("{name}={value}")).collect();
+    if others.is_empty() { labels.metric().unwrap_or("{}").to_owned() } else { others.join(" ") }
+}
+
+/// At most `most` characters; what is cut off is cut out of the middle, since both ends of a name tell it from others.
+fn clip(text: &str, most: usize) -> String {
+    let chars: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.len() <= most {
+        return chars.into_iter().collect();
+    }
+    let (head, tail) = (most / 2, most - most / 2 - 1);
+    chars[..head].iter().chain(&['…']).chain(&chars[chars.len() - tail..]).collect()
+}
+
+/// `2026-03-13 01:15`.
+fn short(at: Timestamp) -> String {
+    let text = at.to_string();
+    match text.get(..16) {
+        Some(minute) if text.as_bytes().get(10) == Some(&b'T') => minute.replace('T', " "),
+        _ => text,
+    }
+}
+
+/// Two units at most: `2d4h`, `14h10m`, `35m`.
+fn rough(seconds: f64) -> String {
+    let unit = if seconds >= 86_400.0 { Span::HOUR } else { Span::MINUTE };
+    let rounded = (seconds * 1000.0 / unit.as_millis() as f64).round() as i64;
+    match (rounded, unit == Span::MINUTE) {
+        (0, true) => "0m".to_owned(),
+        _ => unit.times(rounded).to_string(),
+    }
+}
+
+pub fn write_csv(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "kind,watch,service,series,raised_at,likelihood,eta_p10,eta_p50,eta_p90,verdict,crossed_at,lead_time_s,eta_error_s,id")?;
+    let time = |t: Option<Timestamp>| t.map(|t| t.to_string()).unwrap_or_default();
+    let number = |n: Option<f64>| n.map(|n| n.to_string()).unwrap_or_default();
+    for Told { prediction: p, outcome } in &report.predictions {
+        let (verdict, crossed) = match outcome.verdict {
+            Verdict::CameTrue { at } => ("came_true", Some(at)),
+            Verdict::DidNot => ("did_not", None),
+            Verdict::NotKnown => ("not_known", None),
+            Verdict::Pending => ("pending", None),
+        };
+        let cells = [
+            "prediction".to_owned(),
+            quoted(&p.watch),
+            quoted(&p.service),
+            quoted(&p.labels.to_string()),
+            p.raised_at.to_string(),
+            p.likelihood.to_string(),
+            time(p.eta.p10),
+            time(p.eta.p50),
+            time(p.eta.p90),
+            verdict.to_owned(),
+            time(crossed),
+            number(outcome.lead_time_s),
+            number(outcome.eta_error_s),
+            p.id.to_string(),
+        ];
+        writeln!(out, "{}", cells.join(","))?;
+    }
+    for event in report.events.iter().filter(|event| event.told_by.is_none()) {
+        let taken_back = event.taken_back.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (watch, service, series) = (quoted(&event.watch), quoted(&event.service), quoted(&event.labels.to_string()));
+        writeln!(out, "missed,{watch},{service},{series},,,,,,,{},,,{taken_back}", event.at)?;
+    }
+    Ok(())
+}
+
+/// By RFC 4180.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_two_units_and_names_keep_both_ends() {
+        let said: Vec<String> = [0.0, 20.0, 299.0, 3_600.0, 51_000.0, 86_400.0, 190_000.0].into_iter().map(rough).collect();
+        assert_eq!(said, ["0m", "0m", "5m", "1h", "14h10m", "1d", "2d5h"]);
+        assert_eq!(clip("instance=web-1.example mountpoint=/var/log", 20), "instance=w…=/var/log");
+        assert_eq!((clip("abc", 3).as_str(), short("2026-03-13T01:15:30Z".parse().unwrap()).as_str()), ("abc", "2026-03-13 01:15"));
+        assert_eq!(quoted("a{b=\"c\"}"), "\"a{b=\"\"c\"\"}\"");
+    }
+}

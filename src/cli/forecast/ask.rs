@@ -1,0 +1,44 @@
+//! One question about one series, and its answer.
+
+use portent_models::forecast::{Ensemble, Model, by_name};
+
+use crate::core::ahead::{Ahead, AheadError};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Side;
+use crate::source::replay::{DataSeries, infer_step};
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    pub case: Option<&'a str>,
+    pub name: &'a str,
+    pub series: Option<&'a DataSeries>,
+    /// `None`: the last sample.
+    pub origin: Option<Timestamp>,
+    pub horizon: Span,
+    pub limit: Option<(Side, f64)>,
+    pub sustain: usize,
+    /// `None`: the series' own.
+    pub step: Option<Span>,
+}
+
+/// The model of one of the names that the command line takes.
+pub fn model(name: &str) -> Box<dyn Model> {
+    by_name(name).unwrap_or_else(|| Box::new(Ensemble))
+}
+
+impl Ask<'_> {
+    /// The fitted series, or why there is none, for people.
+    pub fn answer(&self, model: &dyn Model) -> Result<Ahead, String> {
+        let Some(series) = self.series else { return Err("no such series".to_owned()) };
+        let Some(&(last, _)) = series.samples.last() else { return Err("it has no samples".to_owned()) };
+        let origin = self.origin.unwrap_or(last);
+        let past = &series.samples[..series.samples.partition_point(|(at, _)| *at <= origin)];
+        // The step is inferred from the past alone: what comes after the origin must not change a word.
+        let step = self.step.or_else(|| infer_step(past)).unwrap_or(series.step);
+        Ahead::new(past, step, origin, self.horizon, self.sustain, model).map_err(|error| match error {
+            AheadError::TooManySteps { .. } => format!("{error}; choose a longer --step or a shorter horizon"),
+            error => error.to_string(),
+        })
+    }
+}

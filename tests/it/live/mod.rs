@@ -1,0 +1,15 @@
+//! The daemon as an operator runs it: the real program, real servers, a real receiver, and everything that happens to them.
+//!
+//! What each file shows stands in its name. All of them start the program through [`daemon::Running`], on an address and in a folder of
+//! their own, so that they run beside each other.
+
+mod daemon;
+mod eight_days;
+mod history;
+mod lies;
+mod no_config;
+mod outage;
+mod reload;
+mod restart;
+mod verbs;
+mod victoria;
