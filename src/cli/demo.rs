@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -71,7 +71,8 @@ impl Demo {
     }
 
     async fn show(self) -> Result<(), Failure> {
-        let began = Instant::now();
+        let began = SystemClock::new();
+        let begun_at = began.now();
         let throwaway = tempfile::Builder::new().prefix("portent-demo").tempdir()?;
         let data_dir = self.keep.clone().unwrap_or_else(|| throwaway.path().to_owned());
         std::fs::create_dir_all(&data_dir)?;
@@ -133,7 +134,7 @@ impl Demo {
         while let Ok(effect) = effects.try_recv() {
             story.tell(&effect);
         }
-        story.sum_up(data.samples(), clock.now() - live_from, began.elapsed(), interrupted);
+        story.sum_up(data.samples(), clock.now() - live_from, (began.now() - begun_at).to_std(), interrupted);
         Ok(())
     }
 }
