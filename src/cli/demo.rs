@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -27,8 +27,8 @@ use crate::notify::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEAD
 use crate::notify::{Secret, SecretFile};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
-/// A week in two minutes.
-const DEFAULT_SPEED: f64 = 5_040.0;
+/// A week in a hundred seconds.
+const DEFAULT_SPEED: f64 = 6_000.0;
 /// Faster than this a tick of five minutes is over before it is read.
 const MAX_SPEED: f64 = 20_000.0;
 /// At this speed a quarter of an hour of the fleet's time is a moment on a busy machine; what is missed is judged when it is read.
@@ -41,7 +41,7 @@ const EXAMPLES: &str = "Examples:
   portent demo --speed 10000 --keep ./demo     keeps charts and state for a look afterwards
   portent demo --for 30s";
 
-/// Shows it all on bundled data: two weeks of a small fleet, one learned from, one lived through in two minutes.
+/// Shows it all on bundled data: two weeks of a small fleet, one learned from, one lived through in a hundred seconds.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Demo {
@@ -71,7 +71,8 @@ impl Demo {
     }
 
     async fn show(self) -> Result<(), Failure> {
-        let began = Instant::now();
+        let began = SystemClock::new();
+        let begun_at = began.now();
         let throwaway = tempfile::Builder::new().prefix("portent-demo").tempdir()?;
         let data_dir = self.keep.clone().unwrap_or_else(|| throwaway.path().to_owned());
         std::fs::create_dir_all(&data_dir)?;
@@ -133,7 +134,7 @@ impl Demo {
         while let Ok(effect) = effects.try_recv() {
             story.tell(&effect);
         }
-        story.sum_up(data.samples(), clock.now() - live_from, began.elapsed(), interrupted);
+        story.sum_up(data.samples(), clock.now() - live_from, (began.now() - begun_at).to_std(), interrupted);
         Ok(())
     }
 }

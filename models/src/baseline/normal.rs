@@ -194,7 +194,9 @@ fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bo
         let values: Vec<f64> = (1..BUCKETS).filter(|&age| means[age].is_finite()).map(of).collect();
         let mut flat = around(&values, median_slope(&values));
         let middle = median_mut(&mut flat);
-        flat.iter_mut().for_each(|v| *v = (*v - middle).abs());
+        for distance in &mut flat {
+            *distance = (*distance - middle).abs();
+        }
         flat.sort_unstable_by(f64::total_cmp);
         let near = &flat[..(flat.len() as f64 * SHAPE_COUNTS) as usize];
         near.iter().sum::<f64>() / near.len().max(1) as f64

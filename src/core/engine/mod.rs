@@ -5,6 +5,7 @@
 //! into frames.
 
 mod life;
+mod row;
 mod shard;
 mod snapshot;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use portent_models::baseline::Geometry;
 use rayon::prelude::*;
 
 pub use life::{BreachWatch, Life};
-pub use shard::SeriesView;
+pub use row::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
 
 use self::shard::{Column, Shard};

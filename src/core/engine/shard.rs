@@ -9,6 +9,7 @@ use portent_models::baseline::{Band, Block, Geometry};
 
 use super::Effect;
 use super::life::{BreachWatch, Life, Turn};
+use super::row::{Row, SeriesView};
 use super::wording;
 use crate::core::civil;
 use crate::core::labels::Labels;
@@ -26,26 +27,6 @@ const MAX_PENDING: usize = 4;
 /// Samples in a row outside (inside) the band that begin (end) an anomaly.
 const ANOMALY_AFTER: u16 = 3;
 const ANOMALY_OVER_AFTER: u16 = 10;
-
-/// What the engine keeps for a series besides its baseline. Small: there are many.
-#[derive(Clone, Debug)]
-struct Row {
-    labels: Labels,
-    /// NaN: no threshold is known, nothing is judged.
-    threshold: f64,
-    breach: BreachWatch,
-    raise_streak: u16,
-    likelihood: f32,
-    score: f32,
-    /// When the next outlook is due at the latest.
-    next_look: Timestamp,
-    /// A value this near to the threshold asks for an outlook at once.
-    wake: f64,
-    /// Nothing is raised up to here: it was, before a restart.
-    quiet_until: Timestamp,
-    odd_streak: u16,
-    even_streak: u16,
-}
 
 /// One point in time, and what its samples are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -67,19 +48,6 @@ pub(super) struct Shard {
     anomalies: BTreeMap<usize, Anomaly>,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
-}
-
-/// One series as of now, for those who ask.
-#[derive(Clone, Debug)]
-pub struct SeriesView<'a> {
-    pub labels: &'a Labels,
-    pub block: &'a Block,
-    pub row: usize,
-    pub threshold: f64,
-    pub likelihood: f64,
-    pub score: f64,
-    pub breached: bool,
-    pub lives: &'a [Life],
 }
 
 impl Shard {
@@ -415,24 +383,6 @@ impl Shard {
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
-        }
-    }
-}
-
-impl Row {
-    fn new(labels: Labels) -> Self {
-        Self {
-            labels,
-            threshold: f64::NAN,
-            breach: BreachWatch::default(),
-            raise_streak: 0,
-            likelihood: 0.0,
-            score: 0.0,
-            next_look: Timestamp::MIN,
-            wake: f64::NAN,
-            quiet_until: Timestamp::MIN,
-            odd_streak: 0,
-            even_streak: 0,
         }
     }
 }

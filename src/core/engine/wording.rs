@@ -19,11 +19,11 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
     evidence.push(Evidence {
         kind: "trend".into(),
         text: format!(
-            "{direction} by {:.4} an hour; now {:.4}, threshold {} {:.4}",
-            per_hour.abs(),
-            prediction.current_value,
-            prediction.side.as_str(),
-            prediction.threshold
+            "{direction} by {} an hour; now {}, bad at {} or {}",
+            number(per_hour.abs()),
+            number(prediction.current_value),
+            number(prediction.threshold),
+            prediction.side.as_str()
         ),
         value: outlook.rate_per_minute,
     });
@@ -31,8 +31,9 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
         evidence.push(Evidence {
             kind: "past_errors".into(),
             text: format!(
-                "{} past forecasts of this series were typically {:.4} off at the end of the horizon",
-                outlook.origins, outlook.typical_error
+                "{} past forecasts of this series were typically {} off at the end of the horizon",
+                outlook.origins,
+                number(outlook.typical_error)
             ),
             value: outlook.typical_error,
         });
@@ -40,7 +41,7 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
     let (rule, weight) = outlook.leading_rule;
     evidence.push(Evidence {
         kind: "model".into(),
-        text: format!("rule {rule:?} has been right most often here and carries {:.0} %", 100.0 * weight),
+        text: format!("of the rules that speak, {rule:?} has been right most often here and carries {:.0} %", 100.0 * weight),
         value: weight,
     });
     if seasonal {
@@ -52,7 +53,7 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
 pub(super) fn anomaly(anomaly: &Anomaly) -> Evidence {
     Evidence {
         kind: "anomaly".into(),
-        text: format!("not normal since {}: {:+.1} sigmas from {:.4}", anomaly.started_at, anomaly.sigmas, anomaly.expected),
+        text: format!("not normal since {}: {:+.1} sigmas from {}", anomaly.started_at, anomaly.sigmas, number(anomaly.expected)),
         value: anomaly.score,
     }
 }
@@ -61,4 +62,29 @@ pub(super) fn history(block: &Block, row: usize, at: Timestamp) -> Evidence {
     const DAY_MS: f64 = 86_400_000.0;
     let days = block.first_ms(row).map_or(0.0, |first| (at.as_millis() - first) as f64 / DAY_MS);
     Evidence { kind: "history".into(), text: format!("{days:.1} days of history"), value: days }
+}
+
+/// Four digits that matter, and no exponent for anything a person would write without.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-6..1e12).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let digits = if size >= 1.0 { 3 - size.log10().floor() as i32 } else { 4 };
+    let text = format!("{value:.*}", digits.clamp(0, 4).unsigned_abs() as usize);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_as_people_write_them() {
+        for (value, text) in
+            [(604_800.0, "604800"), (0.8428, "0.8428"), (1178.5, "1178"), (12.3456, "12.35"), (0.0, "0"), (0.9, "0.9"), (2e-9, "2.000e-9")]
+        {
+            assert_eq!(number(value), text);
+        }
+    }
 }

@@ -72,7 +72,7 @@ const ORDER: &[(&[&str], &[&str], &str)] = &[
 
 /// A crate, the parts it belongs to, and what to do instead.
 const HOMES: &[(&[&str], &[&str], &str)] = &[
-    (&["reqwest"], &["source", "notify", "act"], "HTTP to the outside goes through a source, a notifier or an actuator"),
+    (&["reqwest"], &["source", "notify", "act", "cli"], "HTTP to the outside goes through a source, a notifier or an actuator"),
     (&["sled"], &["store"], "derived state goes through the Store port"),
     (&["sqlx", "libsqlite3_sys"], &["ledger"], "what must not be lost goes through the Ledger port"),
     (&["plotters", "plotters_backend", "plotters_bitmap"], &["chart"], "describe the picture as a scene and let chart draw it"),
