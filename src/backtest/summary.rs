@@ -99,8 +99,11 @@ impl Facts {
         self.by(WATCH)
     }
 
+    /// By name: a server and a file bring the same series in different orders.
     pub fn by_service(&self) -> Result<Vec<Group>, SummaryError> {
-        self.by(SERVICE)
+        let mut groups = self.by(SERVICE)?;
+        groups.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(groups)
     }
 
     pub fn all(&self) -> Result<Group, SummaryError> {

@@ -12,6 +12,7 @@ use portent::core::labels::Labels;
 use portent::core::time::{Span, Timestamp};
 use portent::core::watch::Watch;
 use portent::demo::server::DemoServer;
+use portent::demo::write_csv;
 use portent::source::prometheus::{PrometheusClient, PrometheusSettings, RangeAsk, plan};
 use portent::source::replay::{DataSeries, DataSet};
 
@@ -154,6 +155,38 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let daemon = runtime.block_on(through_a_socket(data));
     assert_same(&one, &daemon, "backtest and daemon");
+}
+
+#[test]
+fn a_prometheus_range_and_the_same_samples_in_a_file_tell_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("portent.yaml"), CONFIG).unwrap();
+    let data = data();
+    write_csv(&data, std::fs::File::create(dir.path().join("data.csv")).unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(DemoServer::start(Arc::new(data), Arc::new(|| at(END)))).unwrap();
+    let (url, from, to) = (server.url(), at(JUDGED).to_string(), at(END - 1).to_string());
+    let run = |source: &[&str]| {
+        let common = ["backtest", "-c", "portent.yaml", "--from", &from, "--to", &to, "--warmup", "6d", "-o", "json"];
+        let arguments: Vec<&str> = common.iter().chain(source).copied().collect();
+        let output = PortentProcess::output(&arguments, dir.path());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (of_server, of_file) = (run(&["--prometheus", &url]), run(&["data.csv"]));
+    let differs = of_server.lines().zip(of_file.lines()).find(|(a, b)| a != b);
+    assert!(of_server == of_file, "{differs:#?}");
+    let report: serde_json::Value = serde_json::from_str(&of_file).unwrap();
+    assert!(report["predictions"].as_array().unwrap().len() >= 12 && report["events"].as_array().unwrap().len() >= 12);
+
+    // Only one of the watches, and a server that is gone.
+    let one: serde_json::Value = serde_json::from_str(&run(&["--prometheus", &url, "--watch", "queue"])).unwrap();
+    assert_eq!(one["by_watch"].as_array().unwrap().len(), 1);
+    drop(server);
+    let gone = ["backtest", "--prometheus", &url, "--watch", "node-memory", "--from", &from, "--to", &to];
+    let output = PortentProcess::output(&gone, dir.path());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("node-memory"), "{stderr}");
 }
 
 /// Hourly, five days: `full` grows by 0.5 % an hour through 0.9 at 2026-11-06T03:00Z, `calm` goes up and down.
