@@ -99,7 +99,8 @@ fn the_disk_that_will_fill_is_told_once_and_nothing_else() {
 
     let began = Instant::now();
     let mut portent = Running::start(&config);
-    let first = receiver.wait_for(1, STARTED).swap_remove(0);
+    // One minute is the aim on a machine of its own; here other tests run beside it.
+    let first = receiver.wait_for(1, STARTED * 3).swap_remove(0);
     eprintln!("told after {:?}", began.elapsed());
     portent.wait_ready();
     let event = first.json();

@@ -72,7 +72,11 @@ const ORDER: &[(&[&str], &[&str], &str)] = &[
 
 /// A crate, the parts it belongs to, and what to do instead.
 const HOMES: &[(&[&str], &[&str], &str)] = &[
-    (&["reqwest"], &["source", "notify", "act", "cli"], "HTTP to the outside goes through a source, a notifier or an actuator"),
+    (
+        &["reqwest"],
+        &["source", "notify", "act", "cli"],
+        "HTTP to the outside goes through a source, a notifier or an actuator; the command line may ask the daemon",
+    ),
     (&["sled"], &["store"], "derived state goes through the Store port"),
     (&["sqlx", "libsqlite3_sys"], &["ledger"], "what must not be lost goes through the Ledger port"),
     (&["plotters", "plotters_backend", "plotters_bitmap"], &["chart"], "describe the picture as a scene and let chart draw it"),
@@ -266,7 +270,7 @@ mod tests {
             ("fn f(df: polars::frame::DataFrame) {}", "backtest"),
             ("use axum::Router;", "server"),
         ] {
-            assert_eq!(rules("src/cli/status.rs", used), [("crates", 1)], "{used}");
+            assert_eq!(rules("src/daemon/status.rs", used), [("crates", 1)], "{used}");
             assert_eq!(rules("src/core/engine.rs", used), [("pure", 1)], "{used}");
             assert_eq!(rules(&format!("src/{home}/x.rs"), used), [], "{used}");
         }
