@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use portent::core::engine::{Effect, Engine, Input};
+use portent::core::engine::{Effect, Engine, Input, Judged};
 use portent::core::frame::Frame;
 use portent::core::labels::Labels;
 use portent::source::prometheus::plan::OVERLAP_STEPS;
@@ -79,7 +79,7 @@ fn main() {
 fn learn(engine: &mut Engine, watch: usize, frame: &Frame) {
     // Judged from the end of the warm-up on, as the daemon does it with what it reads at its start.
     let judge_from = grid(WARM_UP, 1).start;
-    engine.step(frame.grid().last(), Input::Samples { watch, frame, thresholds: None, judge_from });
+    engine.step(frame.grid().last(), Input::Samples { watch, frame, thresholds: None, judging: Judged::from(judge_from) });
 }
 
 struct Cycle {
@@ -101,7 +101,7 @@ fn cycle(engine: &mut Engine, labels: &[(Kind, Vec<Labels>)], minute: usize) -> 
         let reading = Instant::now();
         let frame = decoded(body, minute - overlap, overlap + 1);
         decode += reading.elapsed();
-        effects.extend(engine.step(now, Input::Samples { watch, frame: &frame, thresholds: None, judge_from }));
+        effects.extend(engine.step(now, Input::Samples { watch, frame: &frame, thresholds: None, judging: Judged::from(judge_from) }));
     }
     effects.extend(engine.step(now, Input::Tick));
     let time = began.elapsed();

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use portent::core::engine::{Engine, Input};
+use portent::core::engine::{Engine, Input, Judged};
 use portent::core::labels::Labels;
 use portent::core::outlook::{Fit, Ring, outlook};
 use portent::core::watch::Side;
@@ -89,7 +89,7 @@ fn forecast(criterion: &mut Criterion) {
     let mut engine = Engine::new([watch.clone()], []);
     let frame = frame(kind, &labels, 0, WARM_UP);
     let now = frame.grid().last();
-    engine.step(now, Input::Samples { watch: 0, frame: &frame, thresholds: None, judge_from: now });
+    engine.step(now, Input::Samples { watch: 0, frame: &frame, thresholds: None, judging: Judged::from(now) });
     let view = engine.series(0).next().expect("one series");
     let (block, row) = (view.block, view.row);
     let breach = Some((Side::Above, 0.9));

@@ -31,7 +31,7 @@ pub use summary::{Group, SummaryError};
 use self::observe::Observer;
 use self::report::Recorded;
 use crate::chart::{self, ChartError, Style};
-use crate::core::engine::{Effect, Engine, Input};
+use crate::core::engine::{Effect, Engine, Input, Judged};
 use crate::core::frame::{Frame, FrameBuilder, Grid};
 use crate::core::labels::Labels;
 use crate::core::playbook::Playbook;
@@ -138,7 +138,7 @@ impl Backtest {
         self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
         self.to = Some(self.to.map_or(grid.last(), |to| to.max(grid.last())));
         self.observers[watch].take_in(frame, thresholds, judge_from);
-        let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judge_from });
+        let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judging: Judged::from(judge_from) });
         let turned_away = self.engine.turned_away(watch);
         if turned_away > 0 {
             let name = self.observers[watch].watch.name.clone();

@@ -19,6 +19,7 @@ pub struct Span(i64);
 
 impl Timestamp {
     pub const MIN: Self = Self(i64::MIN);
+    pub const MAX: Self = Self(i64::MAX);
 
     pub const fn from_millis(ms: i64) -> Self {
         Self(ms)

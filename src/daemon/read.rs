@@ -13,12 +13,12 @@ use futures_util::stream;
 
 use super::effects;
 use super::state::Shared;
-use crate::core::engine::Input;
+use crate::core::engine::{Input, Judged};
 use crate::core::frame::Frame;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Threshold, Watch};
 use crate::metrics::label::{MissingReason, RequestOutcome};
-use crate::source::prometheus::{Cause, PrometheusClient, RangeAnswer, RangeAsk, SourceError, plan};
+use crate::source::prometheus::{Cause, PrometheusClient, RangeAnswer, RangeAsk, Remarks, SourceError, plan};
 
 /// Columns further back than this raise nothing: a prediction about a quarter of an hour ago is of no use, and after an outage there would
 /// be thousands.
@@ -66,7 +66,7 @@ pub async fn source(shared: Arc<Shared>, client: Arc<PrometheusClient>, watches:
 /// What a reading came to.
 enum Read {
     Nothing,
-    Samples { remarks: Vec<String> },
+    Samples { remarks: Remarks },
 }
 
 async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, watch: &Watch, now: Timestamp) -> Result<Read, SourceError> {
@@ -84,48 +84,43 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
     if has_answered && cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
-    let judge_from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));
-    say_what_is_skipped(shared, watch, cursor, judge_from);
+    let judging = judging(shared, watch, now);
+    say_what_is_skipped(shared, watch, cursor, judging.from);
     let threshold_query = match &watch.limit {
         Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
         _ => None,
     };
     let rows_hint = (series > 0).then_some(series);
     let ask = RangeAsk { query: &watch.query, grid, watch: Some(&watch.name), rows_hint };
-    let mut remarks = Vec::new();
+    let mut remarks = Remarks::default();
     let mut windows = std::pin::pin!(client.range_windows(&ask));
     loop {
         let began = Instant::now();
         let Some(answer) = windows.next().await else { break };
         let answer = answer.inspect_err(|error| count_request(shared, began, outcome(error)))?;
         count_answer(shared, began, &answer);
-        remarks.extend(answer.remarks.warnings.iter().cloned());
+        remarks.add(&answer.remarks);
         let thresholds = match threshold_query {
             Some(query) => {
                 let ask = RangeAsk { query, grid: answer.frame.grid(), watch: Some(&watch.name), rows_hint };
                 let began = Instant::now();
                 let thresholds = client.query_range(&ask).await.inspect_err(|error| count_request(shared, began, outcome(error)))?;
                 count_answer(shared, began, &thresholds);
+                remarks.add(&thresholds.remarks);
                 Some(thresholds.frame)
             }
             None => None,
         };
-        step(shared, index, watch, answer.frame, thresholds, judge_from, now).await;
+        // Windows come in order: what follows an incomplete one is held back with it, and the next tick judges again.
+        let judging = if remarks.partial { Judged::WITHHELD } else { judging };
+        step(shared, index, watch, answer.frame, thresholds, judging, now).await;
     }
     Ok(Read::Samples { remarks })
 }
 
-async fn step(
-    shared: &Arc<Shared>,
-    index: usize,
-    watch: &Watch,
-    frame: Frame,
-    thresholds: Option<Frame>,
-    judge_from: Timestamp,
-    now: Timestamp,
-) {
+async fn step(shared: &Arc<Shared>, index: usize, watch: &Watch, frame: Frame, thresholds: Option<Frame>, judging: Judged, now: Timestamp) {
     let grid = frame.grid();
-    let fresh = (0..grid.len).filter(|&i| grid.at(i) >= judge_from).count() as u64;
+    let fresh = (0..grid.len).filter(|&i| grid.at(i) >= judging.from).count() as u64;
     shared.metrics.columns.inc_by(fresh);
     let name = watch.name.clone();
     effects::decide(shared, now, move |engine| {
@@ -133,7 +128,7 @@ async fn step(
         if engine.watch_index(&name) != Some(index) {
             return Vec::new();
         }
-        let effects = engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: thresholds.as_ref(), judge_from });
+        let effects = engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: thresholds.as_ref(), judging });
         let turned_away = engine.turned_away(index);
         if turned_away > 0 {
             tracing::warn!(watch = %name, turned_away, "more series than one watch may have; the rest is not watched");
@@ -141,6 +136,12 @@ async fn step(
         effects
     })
     .await;
+}
+
+/// What may be raised at `now`: nothing by samples too long ago, and, at a start, nothing by those from before it.
+fn judging(shared: &Shared, watch: &Watch, now: Timestamp) -> Judged {
+    let from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));
+    Judged { from, raise_from: from.max(shared.started_at - watch.step) }
 }
 
 fn say_what_is_skipped(shared: &Shared, watch: &Watch, cursor: Option<Timestamp>, judge_from: Timestamp) {
@@ -167,9 +168,9 @@ fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, Sou
             if entry.failures_in_a_row > 0 {
                 tracing::info!(watch = %watch.name, "reading again");
             }
-            let warning = (!remarks.is_empty()).then(|| format!("server warns: {}", remarks.join("; ")));
+            let warning = held_back(&remarks);
             if let Some(warning) = warning.as_ref().filter(|w| entry.last_error.as_ref() != Some(w)) {
-                tracing::warn!(watch = %watch.name, warning, "the answer may be incomplete");
+                tracing::warn!(watch = %watch.name, warning, "the answer is incomplete: it is learned from, and nothing is raised on its strength");
             }
             (entry.answered, entry.failing, entry.filled) = (true, false, true);
             (entry.failures_in_a_row, entry.not_before) = (0, None);
@@ -199,6 +200,12 @@ fn note(shared: &Shared, watch: &Watch, now: Timestamp, result: Result<Read, Sou
             source.last_error = Some(text);
         }
     }
+}
+
+/// Why a watch that answers is not judged, if it isn't.
+fn held_back(remarks: &Remarks) -> Option<String> {
+    let said = if remarks.warnings.is_empty() { "no reason given".to_owned() } else { remarks.warnings.join("; ") };
+    remarks.partial.then(|| format!("the server's answer is incomplete, predictions are held back: {said}"))
 }
 
 fn outcome(error: &SourceError) -> RequestOutcome {

@@ -19,8 +19,8 @@ use crate::core::watch::Watch;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
 /// The first checkpoint comes sooner: it holds the week that was just read.
 const FIRST_CHECKPOINT_AFTER: Duration = Duration::from_secs(20);
-/// Delivered messages are kept so long for people to look at.
-const KEEP_DELIVERED: Span = Span::DAY.times(7);
+/// Messages that were delivered, or given up, are kept so long for people to look at.
+const KEEP_MESSAGES: Span = Span::DAY.times(7);
 /// Old messages deleted at a time, so that no transaction is long.
 const PRUNE_AT_ONCE: usize = 1_000;
 
@@ -38,13 +38,23 @@ pub struct Ticker {
     next: Timestamp,
     next_probe: Timestamp,
     next_checkpoint: Instant,
+    said_that_nothing_is_watched: bool,
 }
 
 impl Ticker {
     pub fn new(shared: Arc<Shared>, clients: Clients) -> Self {
         let now = shared.clock.now();
         let next_checkpoint = Instant::now() + FIRST_CHECKPOINT_AFTER;
-        Self { shared, clients, readings: JoinSet::new(), busy: BTreeSet::new(), next: now, next_probe: now, next_checkpoint }
+        Self {
+            shared,
+            clients,
+            readings: JoinSet::new(),
+            busy: BTreeSet::new(),
+            next: now,
+            next_probe: now,
+            next_checkpoint,
+            said_that_nothing_is_watched: false,
+        }
     }
 
     /// Asks these from now on. What the old ones are still asked is given up.
@@ -131,6 +141,14 @@ impl Ticker {
         let found = sources::probe(&self.shared, &config, &self.clients, &known, now).await;
         if !found.is_empty() {
             self.shared.engine().set_watches(known.into_iter().chain(found), config.playbooks.iter().cloned());
+        } else if known.is_empty() && !self.said_that_nothing_is_watched && self.shared.health().sources.values().all(|source| source.up) {
+            self.said_that_nothing_is_watched = true;
+            let packs: Vec<&str> = config.packs.iter().map(|used| used.pack.name.as_str()).collect();
+            tracing::warn!(
+                packs = packs.join(", "),
+                again_every_s = PROBE_EVERY.as_secs_f64(),
+                "nothing is watched: the server has no data for any pack; it is asked again, and own watches can be configured"
+            );
         }
     }
 
@@ -165,8 +183,8 @@ impl Ticker {
                 tracing::error!(%error, "the checkpoint failed");
             }
         }
-        if let Err(error) = shared.ledger.prune_delivered(now - KEEP_DELIVERED, PRUNE_AT_ONCE).await {
-            tracing::warn!(%error, "could not delete old delivered webhooks");
+        if let Err(error) = shared.ledger.prune_settled(now - KEEP_MESSAGES, PRUNE_AT_ONCE).await {
+            tracing::warn!(%error, "could not delete old webhooks");
         }
     }
 }

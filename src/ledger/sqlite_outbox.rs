@@ -64,11 +64,12 @@ impl Ledger {
         Ok(rows.into_iter().map(counts).collect())
     }
 
-    /// Forgets up to `limit` messages that were delivered before `before`; says how many. What was recorded once stays known by the
-    /// prediction's event, so a forgotten message is not sent again.
-    pub async fn prune_delivered(&self, before: Timestamp, limit: usize) -> Result<u64, LedgerError> {
+    /// Forgets up to `limit` messages that were delivered, or made and given up, before `before`; says how many. What was recorded once
+    /// stays known by the prediction's event, so a forgotten message is not sent again.
+    pub async fn prune_settled(&self, before: Timestamp, limit: usize) -> Result<u64, LedgerError> {
         let sql = "DELETE FROM outbox WHERE rowid IN
-                   (SELECT rowid FROM outbox WHERE state = 'delivered' AND delivered_at < ?1 ORDER BY delivered_at LIMIT ?2)";
+                   (SELECT rowid FROM outbox
+                    WHERE (state = 'delivered' AND delivered_at < ?1) OR (state = 'dead' AND created_at < ?1) LIMIT ?2)";
         let query = sqlx::query(sql).bind(before.as_millis()).bind(count(limit));
         let done = query.execute(&mut *self.connection().await?).await.map_err(self.about("prune"))?;
         Ok(done.rows_affected())

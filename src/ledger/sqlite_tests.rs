@@ -84,7 +84,7 @@ async fn a_change_is_recorded_once_with_its_messages_and_comes_back_exactly() {
     let both = [change(raised.clone(), ChangeKind::Raised), change(updated.clone(), ChangeKind::Updated)];
     assert_eq!(ledger.record(&both).await.unwrap(), [false, true]);
     ledger.mark_delivered(&format!("{}.0", raised.id), "ops", hours(1)).await.unwrap();
-    assert_eq!(ledger.prune_delivered(hours(2), 10).await.unwrap(), 1);
+    assert_eq!(ledger.prune_settled(hours(2), 10).await.unwrap(), 1);
     // The same again, with the message already forgotten, in another process.
     ledger.close().await.unwrap();
     let ledger = open(dir.path()).await;
@@ -204,14 +204,15 @@ async fn messages_wait_fail_are_given_up_or_delivered_each_target_by_itself() {
     assert_eq!(ledger.pending_counts().await.unwrap(), BTreeMap::from([("ops".to_owned(), ops), ("chat".to_owned(), chat)]));
     let error = ledger.mark_delivered("nobody", "ops", hours(1)).await.unwrap_err();
     assert!(matches!(error, LedgerError::NoSuchMessage { .. }), "{error}");
-    assert_eq!(ledger.prune_delivered(hours(2), 10).await.unwrap(), 0, "delivered at two, not before");
-    assert_eq!(ledger.prune_delivered(hours(3), 0).await.unwrap(), 0);
-    assert_eq!(ledger.prune_delivered(hours(3), 10).await.unwrap(), 1);
     let kept: String = sqlx::query_scalar("SELECT last_error FROM outbox WHERE state = 'dead'")
         .fetch_one(&mut *ledger.connection().await.unwrap())
         .await
         .unwrap();
     assert_eq!(kept, "410 gone");
+    assert_eq!(ledger.prune_settled(hours(2), 10).await.unwrap(), 1, "given up and old; the other was delivered at two, not before");
+    assert_eq!(ledger.prune_settled(hours(3), 0).await.unwrap(), 0);
+    assert_eq!(ledger.prune_settled(hours(3), 10).await.unwrap(), 1);
+    assert_eq!(due(99, "chat").await.len(), 2, "what waits is never forgotten");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 
 use portent::backtest::{Backtest, Judging, Report, files};
 use portent::config;
-use portent::core::engine::{Effect, Engine, Input};
+use portent::core::engine::{Effect, Engine, Input, Judged};
 use portent::core::labels::Labels;
 use portent::core::time::{Span, Timestamp};
 use portent::core::watch::Watch;
@@ -132,7 +132,9 @@ async fn through_a_socket(data: DataSet) -> Vec<String> {
             let Some(grid) = plan::to_read(engine.cursor(index), now, watch.step, watch.baseline.window) else { continue };
             let ask = RangeAsk { query: &watch.query, grid, watch: Some(&watch.name), rows_hint: Some(engine.series_count(index)) };
             let frame = client.query_range(&ask).await.unwrap().frame;
-            effects.extend(engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: None, judge_from }));
+            effects.extend(
+                engine.step(now, Input::Samples { watch: index, frame: &frame, thresholds: None, judging: Judged::from(judge_from) }),
+            );
         }
         effects.extend(engine.step(now, Input::Tick));
     }

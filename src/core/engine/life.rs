@@ -3,6 +3,8 @@
 //! Raising and taking back have different levels and need repeats (hysteresis), so that a likelihood that trembles around one level does not
 //! ring anybody's phone twice.
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Hysteresis, Side};
@@ -17,16 +19,25 @@ const TELL_EVERY: Span = Span::HOUR;
 const MIN_SEEN: f64 = 0.5;
 
 /// Counts samples at or past the threshold. A breach is the first of `sustain` in a row; so is its end.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BreachWatch {
     pub breached: bool,
     streak: u16,
     since: Timestamp,
+    /// Good samples since the last breach ended.
+    good: u16,
+}
+
+impl Default for BreachWatch {
+    fn default() -> Self {
+        Self { breached: false, streak: 0, since: Timestamp::default(), good: u16::MAX }
+    }
 }
 
 impl BreachWatch {
     /// Takes in one sample; the time of the breach's first sample when this one makes it a breach.
     pub fn sample(&mut self, at: Timestamp, bad: bool, sustain: u16) -> Option<Timestamp> {
+        self.good = if bad { self.good } else { self.good.saturating_add(1) };
         if bad == self.breached {
             self.streak = 0;
             return None;
@@ -39,13 +50,20 @@ impl BreachWatch {
             return None;
         }
         self.breached = bad;
+        self.good = if bad { 0 } else { self.streak };
         self.streak = 0;
         bad.then_some(self.since)
     }
 
-    /// Whether the series is over the threshold, or may be about to be: too late to predict anything.
+    /// Whether the series is past the threshold, or may be about to be: too late to predict anything.
     pub fn is_near(&self) -> bool {
         self.breached || self.streak > 0
+    }
+
+    /// Whether there is something to predict: the last breach is over, for `good` samples at least. Right after one the series still trembles
+    /// about the threshold, and its next breach is the same one.
+    pub fn is_over(&self, good: u16) -> bool {
+        !self.is_near() && self.good >= good
     }
 
     /// When the samples began that may yet become a breach.
@@ -195,5 +213,12 @@ mod tests {
         assert_eq!(found.iter().flatten().collect::<Vec<_>>(), [&at(3)], "two in a row are none, and a dip of one does not end it");
         assert_eq!(found[5], Some(at(3)));
         assert!(!watch.breached && watch.is_near());
+        let mut over = Vec::new();
+        for i in bad.len()..bad.len() + 9 {
+            watch.sample(at(i as i64), false, 3);
+            over.push(watch.is_over(10));
+        }
+        assert_eq!(over.iter().position(|&over| over), Some(6), "3 samples ended it, 7 more make 10");
+        assert!(BreachWatch::default().is_over(10), "no breach ever");
     }
 }

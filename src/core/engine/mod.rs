@@ -46,11 +46,28 @@ pub enum Input<'a> {
         frame: &'a Frame,
         /// Thresholds on the same grid, for a watch whose threshold is a query.
         thresholds: Option<&'a Frame>,
-        /// Columns before are learned from, but raise nothing.
-        judge_from: Timestamp,
+        judging: Judged,
     },
     /// Time has passed, with samples or without.
     Tick,
+}
+
+/// Which of the samples that come in may lead to what. All of them are learned from, and settle what was predicted before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Earlier samples are not judged: they are from too long ago, or from before the beginning.
+    pub from: Timestamp,
+    /// Earlier samples are judged and raise nothing yet: nobody was there to be told, and a lead time counts from when one is.
+    pub raise_from: Timestamp,
+}
+
+impl Judged {
+    pub fn from(from: Timestamp) -> Self {
+        Self { from, raise_from: from }
+    }
+
+    /// Nothing is judged, nothing raised or taken back: the samples are known to be incomplete (G3).
+    pub const WITHHELD: Self = Self { from: Timestamp::MAX, raise_from: Timestamp::MAX };
 }
 
 /// What is to be done or known outside.
@@ -226,9 +243,9 @@ impl Engine {
     /// Moves the state. Effects come in order of time, then of series.
     pub fn step(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Effect> {
         let mut effects = match input {
-            Input::Samples { watch, frame, thresholds, judge_from } => {
+            Input::Samples { watch, frame, thresholds, judging } => {
                 let playbooks = &self.playbooks;
-                self.watched[watch].samples(now, frame, thresholds, judge_from, playbooks)
+                self.watched[watch].samples(now, frame, thresholds, judging, playbooks)
             }
             Input::Tick => self.watched.iter_mut().flat_map(|watched| watched.tick(now)).collect(),
         };
@@ -295,7 +312,7 @@ impl Watched {
         now: Timestamp,
         frame: &Frame,
         thresholds: Option<&Frame>,
-        judge_from: Timestamp,
+        judging: Judged,
         playbooks: &[Arc<Playbook>],
     ) -> Vec<Effect> {
         let grid = frame.grid();
@@ -329,7 +346,7 @@ impl Watched {
                     let here = rows.iter().map(|&(row, frame_row)| (row, values[[frame_row, column]]));
                     present.extend(here.filter(|(_, value)| value.is_finite()));
                     let at = grid.at(column);
-                    shard.column(Column { at, watch, playbooks, judge_from }, &present, &mut effects);
+                    shard.column(Column { at, watch, playbooks, judging }, &present, &mut effects);
                 }
                 effects
             })

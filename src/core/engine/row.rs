@@ -1,29 +1,63 @@
 //! What is kept for one series besides its baseline, and what of it can be seen from outside.
 
 use portent_models::baseline::Block;
+use serde::{Deserialize, Serialize};
 
 use super::life::{BreachWatch, Life};
 use crate::core::labels::Labels;
 use crate::core::time::Timestamp;
 
-/// What the engine keeps for a series besides its baseline. Small: there are many.
-#[derive(Clone, Debug)]
+/// What the engine keeps for a series besides its baseline. Small: there are many. A checkpoint holds it, leaving out what is as at the
+/// beginning: a restart goes on in the middle of a streak, and looks at no series before its time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Row {
     pub labels: Labels,
     /// NaN: no threshold is known, nothing is judged.
+    #[serde(default = "not_known", skip_serializing_if = "is_not_known")]
     pub threshold: f64,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub breach: BreachWatch,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub raise_streak: u16,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub likelihood: f32,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub score: f32,
     /// When the next outlook is due at the latest.
+    #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
     pub next_look: Timestamp,
     /// A value this near to the threshold asks for an outlook at once.
+    #[serde(default = "not_known", skip_serializing_if = "is_not_known")]
     pub wake: f64,
-    /// Nothing is raised up to here: it was, before a restart.
+    /// Nothing is raised up to here: it was, before a restart. The ledger knows.
+    #[serde(skip, default = "at_once")]
     pub quiet_until: Timestamp,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub odd_streak: u16,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub even_streak: u16,
+}
+
+fn not_known() -> f64 {
+    f64::NAN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_not_known(value: &f64) -> bool {
+    !value.is_finite()
+}
+
+fn at_once() -> Timestamp {
+    Timestamp::MIN
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_at_once(at: &Timestamp) -> bool {
+    *at == Timestamp::MIN
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Row {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use portent_models::baseline::{Band, Block, Geometry};
 
-use super::Effect;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
 use super::wording;
+use super::{Effect, Judged};
 use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
@@ -34,8 +34,7 @@ pub(super) struct Column<'a> {
     pub at: Timestamp,
     pub watch: &'a Watch,
     pub playbooks: &'a [Arc<Playbook>],
-    /// Samples before are learned from, and settle what was predicted, but raise nothing: too long ago, or before the beginning.
-    pub judge_from: Timestamp,
+    pub judging: Judged,
 }
 
 #[derive(Clone, Debug)]
@@ -52,25 +51,20 @@ pub(super) struct Shard {
 
 impl Shard {
     pub fn new(geometry: Geometry) -> Self {
-        Self::with(Block::new(geometry), Vec::new())
+        Self::with(Block::new(geometry), Vec::new(), BTreeMap::new())
     }
 
-    /// A shard around a block from a checkpoint; `labels` has one for each row.
-    pub fn with(block: Block, labels: Vec<Labels>) -> Self {
-        let rows = labels.into_iter().map(Row::new).collect();
-        Self {
-            block,
-            rows,
-            fits: BTreeMap::new(),
-            fine_fits: BTreeMap::new(),
-            lives: BTreeMap::new(),
-            anomalies: BTreeMap::new(),
-            dirty: true,
-        }
+    /// A shard from a checkpoint; the block has a row for each of `rows`.
+    pub fn with(block: Block, rows: Vec<Row>, anomalies: BTreeMap<usize, Anomaly>) -> Self {
+        Self { block, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies, dirty: true }
     }
 
-    pub fn labels(&self) -> impl Iterator<Item = &Labels> {
-        self.rows.iter().map(|row| &row.labels)
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub fn open_anomalies(&self) -> &BTreeMap<usize, Anomaly> {
+        &self.anomalies
     }
 
     /// Room for a series: a new row, or the row of one that has been silent for a whole window. `None` when the shard is full.
@@ -100,6 +94,14 @@ impl Shard {
 
     pub fn set_threshold(&mut self, row: usize, threshold: f64) {
         self.rows[row].threshold = threshold;
+    }
+
+    /// The threshold that the configuration gives; if it is not the one from before the restart, a breach of that one says nothing.
+    pub fn restore_threshold(&mut self, row: usize, threshold: f64) {
+        let row = &mut self.rows[row];
+        if row.threshold.to_bits() != threshold.to_bits() {
+            (row.threshold, row.breach, row.wake) = (threshold, BreachWatch::default(), f64::NAN);
+        }
     }
 
     pub fn set_all_thresholds(&mut self, threshold: f64) {
@@ -153,9 +155,9 @@ impl Shard {
     }
 
     fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
-        let Column { at, watch, judge_from, .. } = column;
+        let Column { at, watch, judging, .. } = column;
         let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
-        let judged = at >= judge_from;
+        let judged = at >= judging.from;
         if let Some(band) = taken.band {
             self.score(row, value, band, column, effects);
         }
@@ -182,11 +184,11 @@ impl Shard {
     }
 
     fn score(&mut self, row: usize, value: f64, band: Band, column: Column<'_>, effects: &mut Vec<Effect>) {
-        let Column { at, watch, judge_from, .. } = column;
+        let Column { at, watch, judging, .. } = column;
         let Scored { sigmas, score, lower, upper, .. } = Scored::new(band, value, watch.baseline.sigma);
         let state = &mut self.rows[row];
         state.score = score as f32;
-        if at < judge_from {
+        if at < judging.from {
             return;
         }
         if score >= 1.0 {
@@ -228,13 +230,13 @@ impl Shard {
 
     /// Looks ahead, if it is time to, and raises, updates or takes back.
     fn look(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>, effects: &mut Vec<Effect>) {
-        let Column { at, watch, .. } = column;
+        let Column { at, watch, judging, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let state = &self.rows[row];
         let threshold = state.threshold;
         let hot = f64::from(state.likelihood) >= HOT_LIKELIHOOD;
         let woken = limit.side.is_breach(value, state.wake);
-        if !is_open && (state.breach.is_near() || !(hot || woken || at >= state.next_look)) {
+        if !is_open && (!state.breach.is_over(watch.hysteresis.clear_after) || !(hot || woken || at >= state.next_look)) {
             self.rows[row].raise_streak = 0;
             return;
         }
@@ -264,7 +266,8 @@ impl Shard {
         }
         state.raise_streak = if outlook.likelihood >= watch.hysteresis.raise { state.raise_streak + 1 } else { 0 };
         let waiting = self.lives.get(&row).map_or(0, Vec::len);
-        if state.raise_streak < watch.hysteresis.raise_after || at <= state.quiet_until || waiting >= MAX_PENDING {
+        let is_heard = at >= judging.raise_from && at > state.quiet_until;
+        if state.raise_streak < watch.hysteresis.raise_after || !is_heard || waiting >= MAX_PENDING {
             return;
         }
         state.raise_streak = 0;

@@ -3,12 +3,15 @@
 //! A checkpoint says what it is of (query, step, window): a shard that was made under another question is not an answer to this one, and
 //! is thrown away and rebuilt from the source.
 
+use std::collections::BTreeMap;
+
 use portent_models::baseline::{Block, DecodeError};
 use serde::{Deserialize, Serialize};
 
+use super::row::Row;
 use super::shard::Shard;
 use super::{Engine, Watched};
-use crate::core::labels::Labels;
+use crate::core::prediction::Anomaly;
 use crate::core::time::Timestamp;
 use crate::core::watch::{Threshold, Watch};
 
@@ -26,8 +29,8 @@ pub enum RestoreError {
     Header { key: String, cause: String },
     #[error("cannot read checkpoint {key:?}: {cause}")]
     Block { key: String, cause: DecodeError },
-    #[error("checkpoint {key:?} has {labels} label sets for {rows} rows")]
-    Rows { key: String, labels: usize, rows: usize },
+    #[error("checkpoint {key:?} names {named} series and has baselines for {rows}")]
+    Rows { key: String, named: usize, rows: usize },
     #[error("checkpoint {key:?} was made by another question (watch gone, or its query, step or window changed)")]
     OtherQuestion { key: String },
 }
@@ -37,7 +40,9 @@ struct Header {
     watch: String,
     question: String,
     cursor: Option<Timestamp>,
-    labels: Vec<Labels>,
+    rows: Vec<Row>,
+    /// Under way, with the row each is of.
+    anomalies: BTreeMap<usize, Anomaly>,
 }
 
 pub(super) fn question(watch: &Watch) -> String {
@@ -111,10 +116,12 @@ impl Engine {
         let watch = self.watch_index(&header.watch).filter(|&w| question(&self.watched[w].watch) == header.question);
         let watch = watch.ok_or_else(|| RestoreError::OtherQuestion { key: key() })?;
         let block = Block::decode(&rest[length..]).map_err(|cause| RestoreError::Block { key: key(), cause })?;
-        if block.rows() != header.labels.len() {
-            return Err(RestoreError::Rows { key: key(), labels: header.labels.len(), rows: block.rows() });
+        let Header { rows, mut anomalies, cursor, .. } = header;
+        if block.rows() != rows.len() {
+            return Err(RestoreError::Rows { key: key(), named: rows.len(), rows: block.rows() });
         }
-        Ok((watch, Shard::with(block, header.labels), header.cursor))
+        anomalies.retain(|row, _| *row < rows.len());
+        Ok((watch, Shard::with(block, rows, anomalies), cursor))
     }
 }
 
@@ -129,7 +136,8 @@ impl Watched {
             watch: self.watch.name.to_string(),
             question: question(&self.watch),
             cursor: self.cursor,
-            labels: shard.labels().cloned().collect(),
+            rows: shard.rows().to_vec(),
+            anomalies: shard.open_anomalies().clone(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");
         let length = u32::try_from(header.len()).expect("1,024 label sets are shorter than 4 GiB");
@@ -145,11 +153,11 @@ impl Watched {
             Threshold::Value(value) => Some(value),
             Threshold::Query(_) => None,
         });
-        let ids: Vec<_> = shard.labels().map(Labels::id).collect();
+        let ids: Vec<_> = shard.rows().iter().map(|row| row.labels.id()).collect();
         for (row, id) in ids.into_iter().enumerate() {
             self.rows.insert(id, (number, row));
             if let Some(value) = fixed {
-                shard.set_threshold(row, value);
+                shard.restore_threshold(row, value);
             }
         }
         shard.dirty = false;

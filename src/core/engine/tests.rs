@@ -74,7 +74,7 @@ fn feed(
         }
         let frame = builder.finish();
         let now = grid.last();
-        effects.extend(engine.step(now, Input::Samples { watch: 0, frame: &frame, thresholds: None, judge_from }));
+        effects.extend(engine.step(now, Input::Samples { watch: 0, frame: &frame, thresholds: None, judging: Judged::from(judge_from) }));
         effects.extend(engine.step(now, Input::Tick));
         at += len;
     }
@@ -176,6 +176,57 @@ fn how_samples_are_cut_into_frames_and_how_many_threads_there_are_changes_nothin
 }
 
 #[test]
+fn a_restart_in_the_middle_of_a_streak_changes_nothing() {
+    let judge_from = start() + Span::WEEK;
+    let wild = |i: usize| if i % 700 > 690 { 0.2 } else { daily(i) };
+    let signals: [(&str, &Signal); 3] = [("a", &growing), ("b", &wild), ("c", &|i| growing(i) + 0.35)];
+    let mut whole = engine(0.9);
+    let all = feed(&mut whole, &signals, 0..9 * DAY, 1, judge_from);
+    let told_at = told(&all).iter().filter(|(kind, p)| *kind == "raised" && p.raised_at > judge_from).map(|(_, p)| p.raised_at).min();
+    let raised = ((told_at.expect("something is raised") - start()).as_millis() / STEP.as_millis()) as usize;
+    for before in [1, 2, 40] {
+        let cut = raised + 1 - before;
+        let mut first = engine(0.9);
+        let mut split = feed(&mut first, &signals, 0..cut, 1, judge_from);
+        let open: Vec<Prediction> = first.lives().map(|life| life.prediction.clone()).collect();
+        let saved = first.checkpoint();
+        let mut second = engine(0.9);
+        assert!(second.restore(saved).is_empty());
+        let last = open.iter().map(|p| (p.watch.clone(), p.series(), p.updated_at)).collect::<Vec<_>>();
+        assert!(second.restore_predictions(open, last).is_empty());
+        split.extend(feed(&mut second, &signals, cut..raised + 20, 1, judge_from));
+        let until = start() + STEP.times((raised + 20) as i64);
+        let same: Vec<&Effect> = all.iter().filter(|effect| effect.at() < until).collect();
+        assert_eq!(same, split.iter().collect::<Vec<_>>(), "cut {before} samples before it was raised");
+    }
+}
+
+#[test]
+fn incomplete_samples_are_learned_from_and_raise_nothing() {
+    let signals: [(&str, &Signal); 1] = [("a", &growing)];
+    let warm = || {
+        let mut engine = engine(0.9);
+        feed(&mut engine, &signals, 0..7 * DAY, 12, start() + Span::WEEK);
+        engine
+    };
+    let (mut engine, mut held, mut late) = (warm(), warm(), warm());
+    let told_of = |engine: &mut Engine, judging: Judged| {
+        let grid = Grid { start: start() + STEP.times(7 * DAY as i64), step: STEP, len: DAY };
+        let mut builder = FrameBuilder::new(grid);
+        let row = builder.add_row(host("a")).unwrap();
+        (0..DAY).for_each(|i| builder.set(row, i, growing(7 * DAY + i)));
+        let frame = builder.finish();
+        engine.step(grid.last(), Input::Samples { watch: 0, frame: &frame, thresholds: None, judging })
+    };
+    assert_eq!(told(&told_of(&mut held, Judged::WITHHELD)), []);
+    let later = start() + Span::WEEK + Span::DAY - STEP;
+    let from_the_end = told_of(&mut late, Judged { from: start(), raise_from: later });
+    assert_eq!(told(&from_the_end).iter().map(|(_, p)| p.raised_at).collect::<Vec<_>>(), [later], "heard when somebody listens");
+    assert!(told(&told_of(&mut engine, Judged::from(start()))).iter().any(|(_, p)| p.raised_at < later));
+    assert_eq!(held.series(0).next().unwrap().block.window(0).mean, engine.series(0).next().unwrap().block.window(0).mean);
+}
+
+#[test]
 fn a_restart_goes_on_with_what_was_open_and_raises_nothing_twice() {
     let judge_from = start() + Span::WEEK;
     let signals: [(&str, &Signal); 1] = [("a", &growing)];
@@ -237,7 +288,7 @@ fn nothing_is_said_about_the_future_the_young_and_the_already_broken() {
     let mut builder = FrameBuilder::new(grid);
     let row = builder.add_row(host("a")).unwrap();
     (0..10).for_each(|i| builder.set(row, i, 1.0));
-    engine.step(grid.at(3), Input::Samples { watch: 0, frame: &builder.finish(), thresholds: None, judge_from });
+    engine.step(grid.at(3), Input::Samples { watch: 0, frame: &builder.finish(), thresholds: None, judging: Judged::from(judge_from) });
     assert_eq!(engine.cursor(0), Some(grid.at(3)), "columns after now were read");
     assert_eq!(engine.series(0).next().unwrap().block.window(0).count, 4.0);
 }

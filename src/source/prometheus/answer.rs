@@ -77,7 +77,7 @@ impl Remarks {
         self.dropped += keep(&mut self.infos, text);
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         for text in &other.warnings {
             self.dropped += keep(&mut self.warnings, text);
         }
