@@ -16,6 +16,8 @@ use crate::source::replay::{DataSeries, DataSet, Selector};
 const MAX_WINDOW_VALUES: usize = 2 << 20;
 /// Columns of one window at most, so that progress moves and Ctrl-C is heard while there are few series.
 const MAX_WINDOW_COLUMNS: usize = 2_016;
+/// How many steps after its due time a prediction is settled at the latest; see `Life::pass`.
+const SETTLED_STEPS: i64 = 12;
 /// Labels that say whose a series is, the most telling first.
 const LABELS_OF_A_SERVICE: [&str; 4] = ["service", "job", "instance", "host"];
 
@@ -119,7 +121,7 @@ pub fn feed(
     mut go_on: impl FnMut(f64) -> bool,
 ) -> Result<bool, ChartError> {
     for (index, share) in shares.iter().enumerate() {
-        let grid = grid_of(set, share, to);
+        let (grid, ends) = grid_of(set, share, to);
         let rows = share.series.len().max(1);
         let columns = (MAX_WINDOW_VALUES / rows).clamp(1, MAX_WINDOW_COLUMNS);
         let mut next = 0;
@@ -131,25 +133,29 @@ pub fn feed(
             let window = Grid { start: grid.at(next), step: grid.step, len: columns.min(grid.len - next) };
             let frame = frame_of(set, &share.series, window);
             let thresholds = (!share.thresholds.is_empty()).then(|| frame_of(set, &share.thresholds, window));
-            backtest.feed(index, &frame, thresholds.as_ref(), grid.last())?;
+            backtest.feed(index, &frame, thresholds.as_ref(), ends)?;
             next += window.len;
         }
     }
     Ok(true)
 }
 
-/// From the first sample of a share to its last, or to `to` where that is earlier.
-fn grid_of(set: &DataSet, share: &Share, to: Option<Timestamp>) -> Grid {
-    let step = share.watch.step;
+/// The columns of a share, and when its last sample comes. It begins with its first sample. Where other series go on after its last, time
+/// goes on for it too, until nothing of it is open any more: silence settles a prediction column by column, as it does for a daemon whose
+/// server has lost the series. `to` ends it in any case.
+fn grid_of(set: &DataSet, share: &Share, to: Option<Timestamp>) -> (Grid, Timestamp) {
+    let watch = &share.watch;
+    let step = watch.step;
     let samples = || share.series.iter().map(|&i| &set.series[i].samples);
     let first = samples().filter_map(|s| s.first()).map(|(t, _)| *t).min();
     let last = samples().filter_map(|s| s.last()).map(|(t, _)| *t).max();
-    let (Some(first), Some(last)) = (first, last) else {
-        return Grid { start: Timestamp::default(), step, len: 0 };
+    let (Some(first), Some(last), Some(last_of_all)) = (first, last, set.last()) else {
+        return (Grid { start: Timestamp::default(), step, len: 0 }, Timestamp::default());
     };
-    let end = last.floor(step);
-    let end = if end < last { end + step } else { end };
-    Grid::aligned(first, to.map_or(end, |to| to.min(end)), step)
+    let until = |time: Timestamp| to.map_or(time, |to| to.min(time)).floor(step);
+    let own_end = last.floor(step) + if last.floor(step) < last { step } else { Span::ZERO };
+    let settled = last + watch.horizon + step.times(SETTLED_STEPS);
+    (Grid::aligned(first, until(own_end.max(last_of_all.min(settled))), step), until(own_end))
 }
 
 fn frame_of(set: &DataSet, series: &[usize], grid: Grid) -> Frame {

@@ -113,3 +113,30 @@ fn a_threshold_that_moves_is_never_known_before_its_time() {
     assert_eq!(report.predictions.len(), 0);
     assert_eq!(report.events.iter().map(|e| e.at).collect::<Vec<_>>(), [at(3 * DAY)]);
 }
+
+#[test]
+fn silence_settles_a_prediction_while_time_goes_on_elsewhere() {
+    // One fills and falls silent four hours after it was told of; the other's hours go on for two days.
+    let grows = |i: i64| if i < 4 * DAY { 0.002 * i as f64 + 0.0001 * ((i * 7919) % 13) as f64 } else { f64::NAN };
+    let other = |i: i64| if i % 3 == 0 { 1.0 } else { f64::NAN };
+    let mut set = set(&[("grows", &grows), ("other", &other)], 8 * DAY);
+    set.series[1].step = STEP.times(3);
+    let threshold = 0.002 * (5 * DAY - 24) as f64;
+    let shares = files::make_watches(&set, &question(threshold));
+    let mut backtest = Backtest::new(
+        shares.iter().map(|s| s.watch.clone()).collect(),
+        Vec::new(),
+        Judging { from: None, warmup: Some(Span::DAY.times(2)) },
+    );
+    files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
+    let report = backtest.finish(false).unwrap();
+    let [told] = &report.predictions[..] else { panic!("{:?}", report.predictions) };
+    let due = told.prediction.due_at();
+    assert_eq!(
+        (told.outcome.verdict, told.outcome.ended_at),
+        (Verdict::NotKnown, Some(due + STEP)),
+        "at the first column after it was due"
+    );
+    assert_eq!(report.to, Some(at(8 * DAY - 1).floor(STEP.times(3))));
+    assert_eq!(report.judged_from, Some(at(2 * DAY)));
+}

@@ -92,9 +92,15 @@ impl Demo {
 
         say_hello(&self, data.series.len(), config.watches.len(), &server.url());
         let (onlooker, mut effects) = mpsc::unbounded_channel();
-        let daemon =
-            Daemon::start(Options { config, config_file: None, clock: clock.clone(), too_late: CATCH_UP, onlooker: Some(onlooker) })
-                .await?;
+        let daemon = Daemon::start(Options {
+            config,
+            config_file: None,
+            clock: clock.clone(),
+            too_late: CATCH_UP,
+            onlooker: Some(onlooker),
+            workers: None,
+        })
+        .await?;
         println!("page        http://{}/", daemon.address());
         println!("charts      {}/\n", chart_dir.display());
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();

@@ -72,8 +72,8 @@ impl Run {
 }
 
 async fn serve(config: Config, config_file: Option<PathBuf>) -> Result<(), Failure> {
-    let daemon =
-        Daemon::start(Options { config, config_file, clock: Arc::new(SystemClock::new()), too_late: TOO_LATE, onlooker: None }).await?;
+    let clock = Arc::new(SystemClock::new());
+    let daemon = Daemon::start(Options { config, config_file, clock, too_late: TOO_LATE, onlooker: None, workers: None }).await?;
     let (hangup, hangups) = mpsc::channel(1);
     #[cfg(unix)]
     {

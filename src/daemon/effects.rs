@@ -23,7 +23,15 @@ pub async fn decide(shared: &Arc<Shared>, now: Timestamp, decision: impl FnOnce(
         let deciding = shared.deciding.clone().read_owned().await;
         let moving = shared.clone();
         // Off the runtime's threads: a window of many series is work, not waiting.
-        match tokio::task::spawn_blocking(move || decision(&mut moving.engine())).await {
+        let move_it = move || {
+            let mut engine = moving.engine();
+            let engine = &mut *engine;
+            match &moving.workers {
+                Some(workers) => workers.install(|| decision(engine)),
+                None => decision(engine),
+            }
+        };
+        match tokio::task::spawn_blocking(move_it).await {
             Ok(effects) => carry_out(&shared, effects, now).await,
             Err(error) => tracing::error!(%error, "the engine failed; these samples are lost"),
         }

@@ -53,6 +53,8 @@ pub struct Options {
     pub too_late: Span,
     /// Gets a copy of every effect, in order.
     pub onlooker: Option<mpsc::UnboundedSender<Effect>>,
+    /// The threads that move the engine: the process's, one a processor, unless given. What is predicted does not depend on them.
+    pub workers: Option<Arc<rayon::ThreadPool>>,
 }
 
 /// Why there is no daemon.
@@ -89,7 +91,7 @@ impl Daemon {
     /// # Errors
     /// Whatever would keep it from working: a locked or newer data directory, a damaged ledger, a taken address, settings that can't work.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
-        let Options { config, config_file, clock, too_late, onlooker } = options;
+        let Options { config, config_file, clock, too_late, onlooker, workers } = options;
         let now = clock.now();
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
@@ -140,6 +142,7 @@ impl Daemon {
             outbox_wake,
             too_late,
             onlooker,
+            workers,
         });
         sources::introduce(&shared, &clients);
         let withdrawn = orphans.into_iter().map(|orphan| reload::withdrawn(orphan, now)).collect();

@@ -79,6 +79,8 @@ pub struct Shared {
     pub too_late: Span,
     /// Every effect, for whoever wants to look on (the demo).
     pub onlooker: Option<tokio::sync::mpsc::UnboundedSender<Effect>>,
+    /// Threads of our own to move the engine with.
+    pub workers: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl Shared {

@@ -1,0 +1,80 @@
+//! What `portent backtest` prints about a file small enough to check by hand, and what it says to wrong usage.
+
+use std::fmt::Write as _;
+
+use portent::core::time::Timestamp;
+
+use super::world::at;
+use crate::support::PortentProcess;
+
+/// Hourly, five days: `full` grows by 0.5 % an hour through 0.9 at 2026-11-06T03:00Z, `calm` goes up and down.
+fn small_csv() -> String {
+    let mut text = "timestamp,full,calm\n".to_owned();
+    for hour in 0..120_i64 {
+        let time = at(hour * 12);
+        let full = 0.405 + 0.005 * hour as f64;
+        let calm = 0.5 + 0.1 * (hour as f64 / 24.0 * std::f64::consts::TAU).sin();
+        writeln!(text, "{time},{full:.4},{calm:.4}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_command_tells_what_it_would_have_told() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("small.csv"), small_csv()).unwrap();
+    let run = |more: &[&str]| {
+        let arguments: Vec<&str> = ["backtest", "small.csv", "--above", "0.9", "--warmup", "3d"].iter().chain(more).copied().collect();
+        let output = PortentProcess::output(&arguments, dir.path());
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let table = run(&["--json", "all.json", "--charts", "charts"]);
+    assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
+    let want = "\
+RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)           TRUTH      LEAD  ETA OFF
+11-05 06:00   files  full    96 %  21h47m (20h49m-22h24m)  came true  21h   +47m
+
+judged 2026-11-05 00:00 to 2026-11-06 23:00 (UTC), learned from 2026-11-02 00:00 on: 0 anomalies
+1 event, 1 told (median lead time 21h), 0 false alarms = 0.000 a series-week, 0 unknown, over 2 series and 2.0 days
+predict_linear[6h] by the same rules: 1 told (median lead time 21h), 1 false alarm = 1.750 a series-week
+";
+    assert!(table == want, "{table}");
+    assert_eq!(run(&["--threads", "1"]), run(&["--threads", "2"]));
+
+    let all: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.path().join("all.json")).unwrap()).unwrap();
+    let first = &all["predictions"][0];
+    assert_eq!((&first["outcome"]["verdict"], &first["outcome"]["at"]), (&"came_true".into(), &"2026-11-06T03:00:00Z".into()));
+    let chart = dir.path().join(first["outcome"]["chart"].as_str().unwrap());
+    assert!(std::fs::read(chart).unwrap().starts_with(b"\x89PNG"));
+    let raised: Timestamp = first["raised_at"].as_str().unwrap().parse().unwrap();
+    let lead = ("2026-11-06T03:00:00Z".parse::<Timestamp>().unwrap() - raised).as_secs_f64();
+    assert_eq!(first["outcome"]["lead_time_s"], lead);
+    assert!(first["truth"].is_null(), "what became of it is not known when it is raised");
+
+    let csv = run(&["-o", "csv"]);
+    assert!(csv.lines().nth(1).unwrap().starts_with("prediction,files,full,full,"), "{csv}");
+    let cut: serde_json::Value = serde_json::from_str(&run(&["-o", "json", "--to", "2026-11-06T00:00:00Z"])).unwrap();
+    assert_eq!(cut["predictions"][0]["outcome"]["verdict"], "pending", "the data ends before the horizon");
+    assert_eq!(cut["predictions"][0]["id"], first["id"]);
+}
+
+#[test]
+fn wrong_usage_is_said_with_what_to_do_instead() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("small.csv"), small_csv()).unwrap();
+    for (arguments, code, says) in [
+        (vec!["backtest"], 2, "name data files, a configuration (-c FILE) or --prometheus URL"),
+        (vec!["backtest", "gone.csv"], 1, "gone.csv"),
+        (vec!["backtest", "small.csv", "--threads", "0"], 2, "want 1 to"),
+        (vec!["backtest", "small.csv", "--above", "1", "--below", "2"], 2, "cannot be used with"),
+        (vec!["backtest", "small.csv", "--watch", "nothing"], 2, "there is no watch \"nothing\""),
+        (vec!["backtest", "small.csv", "--watch", "node-memory"], 1, "files answer plain selectors only"),
+        (vec!["backtest", "--watch", "node-memory"], 2, "name one with --prometheus URL"),
+        (vec!["backtest", "--above", "1"], 2, "name data files"),
+    ] {
+        let output = PortentProcess::output(&arguments, dir.path());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(code) && stderr.contains(says), "{arguments:?}: {} {stderr}", output.status);
+    }
+}
