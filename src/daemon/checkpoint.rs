@@ -42,35 +42,53 @@ pub fn restore(engine: &mut Engine, store: &dyn Store) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Writes the shards that changed. Blocks; call it where that is fine.
-pub fn write(shared: &Arc<Shared>, now: Timestamp) {
+/// Writes the shards that changed, one after the other.
+pub async fn write(shared: &Arc<Shared>, now: Timestamp) {
     let began = Instant::now();
-    let changed = shared.engine().checkpoint();
-    if changed.is_empty() {
-        return;
-    }
-    let bytes: u64 = changed.iter().map(|c| c.bytes.len() as u64).sum();
-    let changes = changed.into_iter().map(|c| Change::put(Kind::Blocks, c.key, c.bytes)).collect();
-    let metrics = &shared.metrics;
-    match shared.store.checkpoint(changes) {
-        Ok(stats) => {
-            metrics.checkpoint_duration_s.observe(began.elapsed().as_secs_f64());
-            metrics.checkpoint_bytes.inc_by(bytes);
-            metrics.checkpoint_last_success_s.set(now.as_secs_f64());
-            let mut health = shared.health();
-            (health.last_checkpoint, health.store_error) = (Some(now), None);
-            drop(health);
-            tracing::debug!(generation = stats.generation, bytes, took_ms = began.elapsed().as_millis(), "checkpoint");
-        }
-        Err(error) => {
-            tracing::error!(%error, "could not write a checkpoint; the next one tries again, predictions are not affected");
-            metrics.checkpoint_failures.inc();
-            shared.engine().mark_dirty();
-            shared.health().store_error = Some(error.to_string());
+    let mut bytes = 0;
+    loop {
+        match write_next(shared).await {
+            Ok(Some(written)) => bytes += written,
+            Ok(None) => break,
+            Err(error) => {
+                tracing::error!(%error, "could not write a checkpoint; the next one tries again, predictions are not affected");
+                shared.metrics.checkpoint_failures.inc();
+                shared.engine().mark_dirty();
+                shared.health().store_error = Some(error.to_string());
+                return;
+            }
         }
     }
-    let sizes = (shared.store.size_on_disk_bytes().ok(), file_bytes(shared.ledger.path()));
-    shared.health().storage = sizes;
+    if bytes > 0 {
+        let metrics = &shared.metrics;
+        metrics.checkpoint_duration_s.observe(began.elapsed().as_secs_f64());
+        metrics.checkpoint_bytes.inc_by(bytes);
+        metrics.checkpoint_last_success_s.set(now.as_secs_f64());
+        tracing::debug!(bytes, took_ms = began.elapsed().as_millis(), "checkpoint");
+        let sizes = (shared.store.size_on_disk_bytes().ok(), file_bytes(shared.ledger.path()));
+        let mut health = shared.health();
+        (health.last_checkpoint, health.store_error, health.storage) = (Some(now), None, sizes);
+    }
+}
+
+/// Writes one shard that changed; says of how many bytes.
+async fn write_next(shared: &Arc<Shared>) -> Result<Option<u64>, StoreError> {
+    // Nothing half decided: a decision that is in the checkpoint and not in the ledger would be lost with a crash.
+    let decided = shared.deciding.clone().write_owned().await;
+    // What the ledger has not taken yet must be decided again after a crash: then the cursor has to stay where it is.
+    if !shared.unrecorded().is_empty() {
+        return Ok(None);
+    }
+    let shared = shared.clone();
+    let writing = move || {
+        let next = shared.engine().checkpoint();
+        drop(decided);
+        let Some(Checkpoint { key, bytes }) = next else { return Ok(None) };
+        let size = bytes.len() as u64;
+        shared.store.checkpoint(vec![Change::put(Kind::Blocks, key, bytes)])?;
+        Ok(Some(size))
+    };
+    tokio::task::spawn_blocking(writing).await.expect("writing does not panic: the store is guarded")
 }
 
 fn file_bytes(path: &Path) -> Option<u64> {

@@ -36,8 +36,6 @@ use crate::server::{Server, ServerError, Settings};
 use crate::source::prometheus::SourceError;
 use crate::store::{SledStore, StoreError};
 
-pub use self::read::TOO_LATE;
-
 /// The ledger's file in the data directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 /// How far back the ledger is asked for what was told, so that nothing is raised again: longer than any horizon's beginning matters.
@@ -49,7 +47,7 @@ pub struct Options {
     /// Read again on reload; without it a reload is refused.
     pub config_file: Option<PathBuf>,
     pub clock: Arc<dyn Clock>,
-    /// Samples further back than this raise nothing: [`TOO_LATE`] unless time runs faster than life.
+    /// Samples further back than this raise nothing: [`Judged::TOO_LATE`] unless time runs faster than life.
     pub too_late: Span,
     /// Gets a copy of every effect, in order.
     pub onlooker: Option<mpsc::UnboundedSender<Effect>>,
@@ -202,19 +200,10 @@ impl Daemon {
         let now = shared.clock.now();
         let decided = shared.deciding.clone().write_owned().await;
         effects::carry_out(&shared, Vec::new(), now).await;
-        let writing = shared.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            // What the ledger could not take must be decided again at the next start.
-            if writing.unrecorded().is_empty() {
-                checkpoint::write(&writing, now);
-            }
-            drop(decided);
-        });
-        delivery.stop().await;
+        // The readings ended with the ticker: nothing is decided any more.
+        drop(decided);
+        tokio::join!(checkpoint::write(&shared, now), delivery.stop());
         while tasks.join_next().await.is_some() {}
-        if let Err(error) = written.await {
-            tracing::error!(%error, "the last checkpoint failed");
-        }
         tracing::info!("stopped, state is on disk");
         Ok(())
     }

@@ -176,13 +176,7 @@ impl Ticker {
             return;
         }
         self.next_checkpoint = Instant::now() + CHECKPOINT_EVERY;
-        // What the ledger has not taken yet must be decided again after a crash: then the cursor has to stay where it is.
-        if shared.unrecorded().is_empty() {
-            let writing = shared.clone();
-            if let Err(error) = tokio::task::spawn_blocking(move || checkpoint::write(&writing, now)).await {
-                tracing::error!(%error, "the checkpoint failed");
-            }
-        }
+        checkpoint::write(shared, now).await;
         if let Err(error) = shared.ledger.prune_settled(now - KEEP_MESSAGES, PRUNE_AT_ONCE).await {
             tracing::warn!(%error, "could not delete old webhooks");
         }

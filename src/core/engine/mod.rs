@@ -62,8 +62,19 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// Samples further back than this are of no use to anybody, and after an outage there would be thousands.
+    pub const TOO_LATE: Span = Span::from_secs(900);
+    /// But this many steps are always judged, or a watch with a long step could never raise anything.
+    const STEPS: i64 = 4;
+
     pub fn from(from: Timestamp) -> Self {
         Self { from, raise_from: from }
+    }
+
+    /// What somebody judges at `now` who has been there since `started`: that moment's newest column is the first that may raise anything.
+    pub fn at(now: Timestamp, started: Timestamp, step: Span, too_late: Span) -> Self {
+        let from = now - too_late.max(step.times(Self::STEPS));
+        Self { from, raise_from: from.max(started - step + Span::from_millis(1)) }
     }
 
     /// Nothing is judged, nothing raised or taken back: the samples are known to be incomplete (G3).

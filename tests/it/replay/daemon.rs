@@ -17,9 +17,6 @@ use tokio::sync::{Notify, mpsc};
 
 use super::world;
 
-/// How far back the daemon judges here.
-pub const TOO_LATE: Span = Span::HOUR.times(2);
-
 /// Time stands still while anybody works, and leaps to what is waited for once nobody does. Every tick comes at the very moment it is due,
 /// however slow the machine: two runs have the same ticks.
 struct LeapingClock {
@@ -56,6 +53,7 @@ pub struct Life {
     /// Of the engine, and of the runtime.
     pub threads: usize,
     pub interval: Span,
+    pub too_late: Span,
     pub end: Timestamp,
     pub suspended: Range<Timestamp>,
 }
@@ -93,7 +91,7 @@ async fn live_through(data: Arc<DataSet>, life: Life) -> Lived {
         config: world::config(&server.url(), dir.path(), life.interval),
         config_file: None,
         clock: clock.clone(),
-        too_late: TOO_LATE,
+        too_late: life.too_late,
         onlooker: Some(onlooker),
         workers: Some(Arc::new(workers)),
     })

@@ -12,7 +12,7 @@ mod world;
 use std::sync::{Arc, mpsc};
 
 use portent::backtest::{Backtest, Judging, Report, files, range};
-use portent::core::engine::Effect;
+use portent::core::engine::{Effect, Judged};
 use portent::core::prediction::Prediction;
 use portent::core::time::{Span, Timestamp};
 use portent::demo::server::DemoServer;
@@ -20,16 +20,19 @@ use portent::demo::write_csv;
 use portent::source::prometheus::{PrometheusClient, PrometheusSettings};
 use portent::source::replay::DataSet;
 
-use self::daemon::{Life, Lived, TOO_LATE, live};
+use self::daemon::{Life, Lived, live};
 use self::world::{END, STEP, at, begin, config, config_text, data, since};
 use crate::support::PortentProcess;
 
 /// The last column, and a little: the daemon's last tick comes by then.
 const LAST: Span = Span::from_secs(120);
 
+/// How far back the daemon judges where it is suspended for a while.
+const TOO_LATE: Span = Span::HOUR.times(2);
+
 /// As a daemon that starts at [`begin`]: it learns from a baseline's window before, and judges what is not too late by then.
 fn judging() -> Judging {
-    Judging { from: Some(begin() - TOO_LATE), warmup: Some(Span::ZERO) }
+    Judging { from: Some(begin()), warmup: Some(Span::ZERO), too_late: Some(TOO_LATE) }
 }
 
 fn reads_from() -> Timestamp {
@@ -146,7 +149,7 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
         [(1, five, never.clone()), (2, five, never), (2, Span::from_secs(420), at(END - 300)..at(END - 287) + Span::from_secs(40))]
     {
         let what = format!("backtest and a daemon with {threads} threads that ticks every {interval}");
-        let life = Life { threads, interval, end: at(END - 1) + LAST, suspended: suspended.clone() };
+        let life = Life { threads, interval, too_late: TOO_LATE, end: at(END - 1) + LAST, suspended: suspended.clone() };
         let Lived { ticks, effects: seen, ledger } = live(data.clone(), life);
         let mut due: Vec<Timestamp> = ticks_of(interval);
         if !suspended.is_empty() {
@@ -168,7 +171,10 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
 fn the_command_prints_what_the_daemon_writes_down() {
     let data = Arc::new(data());
     let never = at(END)..at(END);
-    let lived = live(data.clone(), Life { threads: 1, interval: Span::from_secs(600), end: at(END - 1) + LAST, suspended: never });
+    let lived = live(
+        data.clone(),
+        Life { threads: 1, interval: Span::from_secs(600), too_late: Judged::TOO_LATE, end: at(END - 1) + LAST, suspended: never },
+    );
     let mut raised: Vec<&Prediction> = lived.ledger.iter().filter(|(_, kind, _)| *kind == "raised").map(|(.., p)| p).collect();
     raised.sort_by(|a, b| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
     let raised: Vec<String> = raised.into_iter().map(|p| serde_json::to_string(p).unwrap()).collect();
@@ -180,8 +186,8 @@ fn the_command_prints_what_the_daemon_writes_down() {
     let server = runtime.block_on(DemoServer::start(data, Arc::new(|| at(END)))).unwrap();
     // The last tick comes up to an interval before the end of the data.
     let last = lived.ticks.last().unwrap().floor(STEP);
-    let (url, from, to) = (server.url(), (begin() - TOO_LATE).to_string(), last.to_string());
-    let warmup = (Span::WEEK - TOO_LATE).to_string();
+    let (url, from, to) = (server.url(), begin().to_string(), last.to_string());
+    let warmup = Span::WEEK.to_string();
     let run = |more: &[&str]| {
         let common = ["backtest", "-c", "portent.yaml", "--from", &from, "--to", &to, "--warmup", &warmup];
         let arguments: Vec<&str> = common.iter().chain(more).copied().collect();
