@@ -31,7 +31,7 @@ pub use summary::{Group, SummaryError};
 use self::observe::Observer;
 use self::report::Recorded;
 use crate::chart::{self, ChartError, Style};
-use crate::core::engine::{Effect, Engine, Input, Judged};
+use crate::core::engine::{Effect, Engine, Input, Judged, TOO_LATE};
 use crate::core::frame::{Frame, FrameBuilder, Grid};
 use crate::core::labels::Labels;
 use crate::core::playbook::Playbook;
@@ -46,7 +46,8 @@ pub const MAX_ANOMALIES: usize = 100_000;
 /// Which part of the past is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judging {
-    /// Nothing is told about the time before.
+    /// When it begins to listen, as a daemon that is started then: samples of a few steps before may count towards what is told, and nothing
+    /// is told about the time before.
     pub from: Option<Timestamp>,
     /// This much of each watch's data is learned from only: unless given, its baseline's window, or half of what there is when that is less.
     pub warmup: Option<Span>,
@@ -138,7 +139,9 @@ impl Backtest {
         self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
         self.to = Some(self.to.map_or(grid.last(), |to| to.max(grid.last())));
         self.observers[watch].take_in(frame, thresholds, judge_from);
-        let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judging: Judged::from(judge_from) });
+        // As a daemon that is started where judging begins.
+        let judging = Judged::listening(judge_from, judge_from, TOO_LATE, self.observers[watch].watch.step);
+        let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judging });
         let turned_away = self.engine.turned_away(watch);
         if turned_away > 0 {
             let name = self.observers[watch].watch.name.clone();

@@ -36,7 +36,7 @@ use crate::server::{Server, ServerError, Settings};
 use crate::source::prometheus::SourceError;
 use crate::store::{SledStore, StoreError};
 
-pub use self::read::TOO_LATE;
+pub use crate::core::engine::TOO_LATE;
 
 /// The ledger's file in the data directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";

@@ -20,11 +20,6 @@ use crate::core::watch::{Limit, Threshold, Watch};
 use crate::metrics::label::{MissingReason, RequestOutcome};
 use crate::source::prometheus::{Cause, PrometheusClient, RangeAnswer, RangeAsk, Remarks, SourceError, plan};
 
-/// Columns further back than this raise nothing: a prediction about a quarter of an hour ago is of no use, and after an outage there would
-/// be thousands.
-pub const TOO_LATE: Span = Span::from_secs(900);
-/// But this many steps are always judged, or a watch with a long step could never raise anything.
-const JUDGED_STEPS: i64 = 4;
 /// Longest wait between two tries of a watch that fails while its server answers others: its query is at fault, and somebody has to mend it.
 const MAX_PAUSE: Span = Span::from_secs(300);
 /// Longest wait while the server answers nothing at all: when it comes back, nobody wants to wait for more than a tick or so.
@@ -84,7 +79,7 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
     if has_answered && cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
-    let judging = judging(shared, watch, now);
+    let judging = Judged::listening(now, shared.started_at, shared.too_late, watch.step);
     say_what_is_skipped(shared, watch, cursor, judging.from);
     let threshold_query = match &watch.limit {
         Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
@@ -136,12 +131,6 @@ async fn step(shared: &Arc<Shared>, index: usize, watch: &Watch, frame: Frame, t
         effects
     })
     .await;
-}
-
-/// What may be raised at `now`: nothing by samples too long ago, and, at a start, nothing by those from before it.
-fn judging(shared: &Shared, watch: &Watch, now: Timestamp) -> Judged {
-    let from = now - shared.too_late.max(watch.step.times(JUDGED_STEPS));
-    Judged { from, raise_from: from.max(shared.started_at - watch.step) }
 }
 
 fn say_what_is_skipped(shared: &Shared, watch: &Watch, cursor: Option<Timestamp>, judge_from: Timestamp) {

@@ -9,16 +9,13 @@ use portent::clock::Clock;
 use portent::core::engine::Effect;
 use portent::core::prediction::Prediction;
 use portent::core::time::{Span, Timestamp};
-use portent::daemon::{Daemon, LEDGER_FILE, Options};
+use portent::daemon::{Daemon, LEDGER_FILE, Options, TOO_LATE};
 use portent::demo::server::DemoServer;
 use portent::ledger::{Filter, Ledger};
 use portent::source::replay::DataSet;
 use tokio::sync::{Notify, mpsc};
 
 use super::world;
-
-/// How far back the daemon judges here.
-pub const TOO_LATE: Span = Span::HOUR.times(2);
 
 /// Time stands still while anybody works, and leaps to what is waited for once nobody does. Every tick comes at the very moment it is due,
 /// however slow the machine: two runs have the same ticks.

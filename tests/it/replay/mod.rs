@@ -20,16 +20,16 @@ use portent::demo::write_csv;
 use portent::source::prometheus::{PrometheusClient, PrometheusSettings};
 use portent::source::replay::DataSet;
 
-use self::daemon::{Life, Lived, TOO_LATE, live};
+use self::daemon::{Life, Lived, live};
 use self::world::{END, STEP, at, begin, config, config_text, data, since};
 use crate::support::PortentProcess;
 
 /// The last column, and a little: the daemon's last tick comes by then.
 const LAST: Span = Span::from_secs(120);
 
-/// As a daemon that starts at [`begin`]: it learns from a baseline's window before, and judges what is not too late by then.
+/// As a daemon that starts at [`begin`]: it learns from a baseline's window before.
 fn judging() -> Judging {
-    Judging { from: Some(begin() - TOO_LATE), warmup: Some(Span::ZERO) }
+    Judging { from: Some(begin()), warmup: Some(Span::ZERO) }
 }
 
 fn reads_from() -> Timestamp {
@@ -141,10 +141,10 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
     assert_same(&one, &lines(&through_a_range(data.clone())), "backtest of files and of a server");
 
     let never = at(END)..at(END);
+    // Long enough to lose ticks, and short enough that nothing is too late to be raised.
+    let suspended = at(END - 300)..at(END - 297) + Span::from_secs(40);
     let five = Span::from_secs(300);
-    for (threads, interval, suspended) in
-        [(1, five, never.clone()), (2, five, never), (2, Span::from_secs(420), at(END - 300)..at(END - 287) + Span::from_secs(40))]
-    {
+    for (threads, interval, suspended) in [(1, five, never.clone()), (2, five, never), (2, Span::from_secs(420), suspended)] {
         let what = format!("backtest and a daemon with {threads} threads that ticks every {interval}");
         let life = Life { threads, interval, end: at(END - 1) + LAST, suspended: suspended.clone() };
         let Lived { ticks, effects: seen, ledger } = live(data.clone(), life);
@@ -180,8 +180,8 @@ fn the_command_prints_what_the_daemon_writes_down() {
     let server = runtime.block_on(DemoServer::start(data, Arc::new(|| at(END)))).unwrap();
     // The last tick comes up to an interval before the end of the data.
     let last = lived.ticks.last().unwrap().floor(STEP);
-    let (url, from, to) = (server.url(), (begin() - TOO_LATE).to_string(), last.to_string());
-    let warmup = (Span::WEEK - TOO_LATE).to_string();
+    let (url, from, to) = (server.url(), begin().to_string(), last.to_string());
+    let warmup = Span::WEEK.to_string();
     let run = |more: &[&str]| {
         let common = ["backtest", "-c", "portent.yaml", "--from", &from, "--to", &to, "--warmup", &warmup];
         let arguments: Vec<&str> = common.iter().chain(more).copied().collect();
