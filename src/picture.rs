@@ -1,12 +1,17 @@
 //! From the engine's state to a picture of one series, for every shell that shows one: what is drawn is what the engine knew at that moment.
 
+use portent_models::baseline::BUCKETS;
+
 use crate::chart::{BandPoint, FAN_LEVELS, Fan, Scene, Unit, past_worth_showing};
 use crate::core::civil;
 use crate::core::engine::{Engine, SeriesView};
-use crate::core::outlook::Fit;
+use crate::core::outlook::{Fit, Ring, outlook};
 use crate::core::prediction::Prediction;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
+
+/// A baseline follows its trend for a day; what it would draw after that is no expectation of anything.
+const MAX_BAND_AHEAD: Span = Span::DAY;
 
 /// What was known about a prediction's series at its last look; `None` when the engine does not know it (any more).
 pub fn of_prediction(engine: &Engine, prediction: &Prediction) -> Option<Scene> {
@@ -15,10 +20,20 @@ pub fn of_prediction(engine: &Engine, prediction: &Prediction) -> Option<Scene> 
     let (series, fit) = engine.find(watch_index, prediction.series())?;
     let unit = Unit::guess(&watch.query, (watch.profile.lower, watch.profile.upper));
     let mut scene = Scene::of_prediction(prediction, watch.zone.clone(), unit);
-    let from = scene.now - past_worth_showing(watch.horizon);
+    // Everything below is the engine's present state, and that is later than the prediction when several columns came at once: then is now.
+    if let Some((last, _)) = series.block.last(series.row).filter(|(last, _)| *last > scene.now.as_millis()) {
+        scene.now = Timestamp::from_millis(last);
+        scene.raised = Some((prediction.updated_at, prediction.current_value));
+    }
+    if unit == Unit::Plain {
+        scene.value_name = prediction.labels.metric().map(str::to_owned);
+    }
+    scene.forecast = spoke(&series, fit, &watch, prediction, scene.now).map(|(fit, shift)| fan(&fit, shift, scene.now, watch.horizon));
+    // The last hours look ahead for hours only: beside days of the past that would be a sliver.
+    let reach = scene.forecast.as_ref().and_then(|fan| fan.at.last()).map_or(watch.horizon, |last| *last - scene.now);
+    let from = scene.now - past_worth_showing(watch.horizon).min(past_worth_showing(reach).max(Span::DAY));
     scene.history = history(&series, from);
-    scene.normal = normal(&series, &watch, from, scene.now + watch.horizon);
-    scene.forecast = fit.map(|fit| fan(&fit, scene.now, watch.horizon));
+    scene.normal = normal(&series, &watch, from, scene.now + watch.horizon.min(MAX_BAND_AHEAD));
     Some(scene)
 }
 
@@ -48,18 +63,139 @@ fn history(series: &SeriesView<'_>, from: Timestamp) -> Vec<(Timestamp, f64)> {
     points
 }
 
+/// For the past what was expected then, hour by hour; from the open bucket on what is expected now.
 fn normal(series: &SeriesView<'_>, watch: &Watch, from: Timestamp, to: Timestamp) -> Vec<BandPoint> {
-    let hours = ((to - from).as_millis() / Span::HOUR.as_millis()).max(0);
-    (0..=hours)
-        .filter_map(|h| {
-            let at = from + Span::HOUR.times(h);
-            let band = series.block.expected(series.row, at.as_millis(), civil::hour_of_day(&watch.zone, at))?;
-            Some(BandPoint::new(at, band, watch.baseline.sigma))
-        })
-        .collect()
+    let (block, row, sigma) = (series.block, series.row, watch.baseline.sigma);
+    let bucket_ms = block.geometry().bucket_ms;
+    let middle = |bucket: i64| Timestamp::from_millis(bucket * bucket_ms + bucket_ms / 2);
+    let civil = |bucket: i64| civil::hour_of_day(&watch.zone, middle(bucket));
+    // A gap in what was expected is drawn as one.
+    let gap = |at| BandPoint { at, expected: f64::NAN, lower: f64::NAN, upper: f64::NAN };
+    let newest = block.newest_bucket();
+    let first = block.geometry().bucket(from.as_millis()).max(newest - BUCKETS as i64);
+    let past = (first..newest).map(|bucket| {
+        let at = middle(bucket);
+        block.expected_then(row, bucket, &civil).map_or_else(|| gap(at), |band| BandPoint::new(at, band, sigma))
+    });
+    let open = Timestamp::from_millis(newest * bucket_ms);
+    let hours = ((to - open).as_millis() / Span::HOUR.as_millis()).max(0);
+    let ahead = (0..=hours + 1).filter_map(|h| {
+        let at = open + Span::HOUR.times(h);
+        let band = block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at))?;
+        Some(BandPoint::new(at, band, sigma))
+    });
+    past.filter(|point| point.at >= from).chain(ahead).collect()
 }
 
-fn fan(fit: &Fit, now: Timestamp, horizon: Span) -> Fan {
-    let forecast = fit.fitted.forecast(&FAN_LEVELS);
+/// The fit that the prediction speaks of, and how far the series stands from its median. The engine asks the week and the last hours, and
+/// believes the surer one; the picture shows the one whose likelihood is the prediction's.
+fn spoke(series: &SeriesView<'_>, week: Option<Fit>, watch: &Watch, prediction: &Prediction, at: Timestamp) -> Option<(Fit, f64)> {
+    let (block, row) = (series.block, series.row);
+    let breach = Some((prediction.side, prediction.threshold));
+    let hours = if watch.profile.deadline { None } else { Fit::new(block, row, watch, Ring::Fine, breach).ok() };
+    let off = |fit: &Fit| {
+        let said = outlook(block, row, fit, at, watch, prediction.side, prediction.threshold).likelihood;
+        (said - prediction.likelihood).abs()
+    };
+    let fit = [week, hours].into_iter().flatten().min_by(|a, b| off(a).total_cmp(&off(b)))?;
+    let shift = if watch.profile.deadline { 0.0 } else { fit.shift(block, row, at) };
+    Some((fit, shift))
+}
+
+/// The fit's forecast from where the series stands now, as the ETA has it: the distance from the median fades as the model's errors do.
+fn fan(fit: &Fit, shift: f64, now: Timestamp, horizon: Span) -> Fan {
+    let mut forecast = fit.fitted.forecast(&FAN_LEVELS);
+    let persistence = fit.fitted.errors().persistence();
+    let drift = |h: usize| shift * persistence.powi(i32::try_from(h).unwrap_or(i32::MAX));
+    forecast.median.iter_mut().enumerate().for_each(|(h, v)| *v += drift(h));
+    for interval in &mut forecast.intervals {
+        interval.lower.iter_mut().enumerate().for_each(|(h, v)| *v += drift(h));
+        interval.upper.iter_mut().enumerate().for_each(|(h, v)| *v += drift(h));
+    }
     Fan::new(&forecast, |h| fit.origin + fit.step.times(h as i64 + 1), now, now + horizon + fit.step)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::engine::{Effect, Input, Judged};
+    use crate::core::frame::{Frame, FrameBuilder, Grid};
+    use crate::core::labels::Labels;
+
+    const STEP: Span = Span::from_secs(300);
+    const DAY: i64 = 288;
+    const CONFIG: &str = "sources: [ { name: s, prometheus: { url: http://h/ } } ]\nwatches: [ { name: disk, query: disk_used_ratio, step: 5m, \
+                          above: 0.9, horizon: 24h, profile: saturating-gauge } ]\n";
+
+    fn at(i: i64) -> Timestamp {
+        Timestamp::from_millis(1_793_577_600_000) + STEP.times(i)
+    }
+
+    /// Grows by four hundredths a day and trembles; at 0.9 on the twelfth.
+    fn value(i: i64) -> f64 {
+        0.42 + 0.04 * i as f64 / DAY as f64 + 0.002 * (((i * 7919) % 13) as f64 / 13.0 - 0.5)
+    }
+
+    fn frame(from: i64, to: i64) -> Frame {
+        let mut builder = FrameBuilder::new(Grid { start: at(from), step: STEP, len: (to - from) as usize });
+        let row = builder.row_of(&Labels::named("disk_used_ratio"));
+        (from..to).for_each(|i| builder.set(row, (i - from) as usize, value(i)));
+        builder.finish()
+    }
+
+    /// Column by column until something is raised.
+    fn raised(engine: &mut Engine) -> (i64, Prediction) {
+        let feed = |engine: &mut Engine, from, to| {
+            let frame = frame(from, to);
+            engine.step(at(to), Input::Samples { watch: 0, frame: &frame, thresholds: None, judging: Judged::from(at(8 * DAY)) })
+        };
+        feed(engine, 0, 8 * DAY);
+        for i in 8 * DAY..13 * DAY {
+            for effect in feed(engine, i, i + 1) {
+                if let Effect::Raised(prediction) = effect {
+                    return (i, prediction);
+                }
+            }
+        }
+        panic!("nothing was raised")
+    }
+
+    fn engine() -> Engine {
+        Engine::new(crate::config::parse(CONFIG, "x").unwrap().watches.into_iter().map(Arc::new), [])
+    }
+
+    #[test]
+    fn the_band_of_the_past_is_that_of_then_and_the_forecast_begins_where_the_series_stands() {
+        let mut engine = engine();
+        let (i, prediction) = raised(&mut engine);
+        let scene = of_prediction(&engine, &prediction).unwrap();
+        assert_eq!((scene.now, scene.raised), (at(i), None));
+        assert_eq!(scene.history.last(), Some(&(at(i), prediction.current_value)));
+        assert!(scene.history.iter().all(|(t, _)| *t <= scene.now));
+        let past: Vec<&BandPoint> = scene.normal.iter().filter(|point| point.at < scene.now - Span::HOUR.times(2)).collect();
+        assert!(past.len() >= 60 && scene.normal.is_sorted_by_key(|point| point.at));
+        for point in past {
+            let then = value((point.at - at(0)).as_millis() / STEP.as_millis());
+            assert!((point.expected - then).abs() < 0.02, "{point:?}, it was {then}");
+        }
+        let fan = scene.forecast.unwrap();
+        assert!((fan.median[0] - prediction.current_value).abs() < 0.01, "{} {}", fan.median[0], prediction.current_value);
+        let crossing = fan.median.iter().zip(&fan.at).find(|(v, _)| **v >= 0.9).map(|(_, t)| *t).unwrap();
+        let eta = prediction.eta.p50.unwrap();
+        assert!((crossing - eta).as_millis().abs() <= Span::HOUR.times(2).as_millis(), "{crossing} {eta}");
+    }
+
+    #[test]
+    fn a_picture_of_a_state_that_has_moved_on_says_when_it_is() {
+        let mut engine = engine();
+        let (i, prediction) = raised(&mut engine);
+        let later = frame(i + 1, i + 5);
+        engine.step(at(i + 5), Input::Samples { watch: 0, frame: &later, thresholds: None, judging: Judged::from(at(8 * DAY)) });
+        let scene = of_prediction(&engine, &prediction).unwrap();
+        assert_eq!(scene.now, at(i + 4));
+        assert_eq!(scene.history.last(), Some(&(at(i + 4), value(i + 4))), "the value beside now is that of now");
+        assert_eq!(scene.raised, Some((prediction.raised_at, prediction.current_value)));
+    }
 }

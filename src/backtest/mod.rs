@@ -31,7 +31,7 @@ pub use summary::{Group, SummaryError};
 use self::observe::Observer;
 use self::report::Recorded;
 use crate::chart::{self, ChartError, Style};
-use crate::core::engine::{Effect, Engine, Input, Judged};
+use crate::core::engine::{Effect, Engine, Input, Judged, TOO_LATE};
 use crate::core::frame::{Frame, FrameBuilder, Grid};
 use crate::core::labels::Labels;
 use crate::core::playbook::Playbook;
@@ -46,12 +46,11 @@ pub const MAX_ANOMALIES: usize = 100_000;
 /// Which part of the past is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Judging {
-    /// Nothing is told about the time before, as by a daemon that starts then.
+    /// When it begins to listen, as a daemon that is started then: samples of a few steps before may count towards what is told, and nothing
+    /// is told about the time before.
     pub from: Option<Timestamp>,
     /// This much of each watch's data is learned from only: unless given, its baseline's window, or half of what there is when that is less.
     pub warmup: Option<Span>,
-    /// How far back from its start that daemon judges: [`Judged::TOO_LATE`] unless given.
-    pub too_late: Option<Span>,
 }
 
 /// A backtest under way.
@@ -60,8 +59,8 @@ pub struct Backtest {
     engine: Engine,
     observers: Vec<Observer>,
     judging: Judging,
-    /// When each watch is told of first, once its first sample is known.
-    starts: Vec<Option<Timestamp>>,
+    /// Of each watch, once its first sample is known.
+    judge_from: Vec<Option<Timestamp>>,
     told: Vec<(Prediction, Prediction, Option<PathBuf>)>,
     place: HashMap<PredictionId, usize>,
     anomalies: Vec<Anomaly>,
@@ -77,7 +76,7 @@ impl Backtest {
     pub fn new(watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>, judging: Judging) -> Self {
         Self {
             observers: watches.iter().cloned().map(Observer::new).collect(),
-            starts: vec![None; watches.len()],
+            judge_from: vec![None; watches.len()],
             engine: Engine::new(watches, playbooks),
             judging,
             told: Vec::new(),
@@ -135,13 +134,13 @@ impl Backtest {
     }
 
     fn feed_whole(&mut self, watch: usize, frame: &Frame, thresholds: Option<&Frame>, ends: Timestamp) -> Result<Vec<Effect>, ChartError> {
-        let start = self.start(watch, frame, ends);
-        let step = self.observers[watch].watch.step;
-        let judging = Judged::at(start, start, step, self.judging.too_late.unwrap_or(Judged::TOO_LATE));
+        let judge_from = self.judge_from(watch, frame, ends);
         let grid = frame.grid();
         self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
         self.to = Some(self.to.map_or(grid.last(), |to| to.max(grid.last())));
-        self.observers[watch].take_in(frame, thresholds, start);
+        self.observers[watch].take_in(frame, thresholds, judge_from);
+        // As a daemon that is started where judging begins.
+        let judging = Judged::listening(judge_from, judge_from, TOO_LATE, self.observers[watch].watch.step);
         let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judging });
         let turned_away = self.engine.turned_away(watch);
         if turned_away > 0 {
@@ -153,8 +152,8 @@ impl Backtest {
     }
 
     /// From when on a watch is judged. Before its first sample nothing could be, so the window's last column does.
-    fn start(&mut self, watch: usize, frame: &Frame, ends: Timestamp) -> Timestamp {
-        if let Some(known) = self.starts[watch] {
+    fn judge_from(&mut self, watch: usize, frame: &Frame, ends: Timestamp) -> Timestamp {
+        if let Some(known) = self.judge_from[watch] {
             return known;
         }
         let grid = frame.grid();
@@ -163,9 +162,9 @@ impl Backtest {
         let window = self.observers[watch].watch.baseline.window;
         let half = Span::from_millis((ends - first).as_millis() / 2);
         let warm = first + self.judging.warmup.unwrap_or(window.min(half));
-        let start = self.judging.from.map_or(warm, |from| from.max(warm));
-        self.starts[watch] = Some(start);
-        start
+        let judge_from = self.judging.from.map_or(warm, |from| from.max(warm));
+        self.judge_from[watch] = Some(judge_from);
+        judge_from
     }
 
     fn record(&mut self, effect: &Effect) -> Result<(), ChartError> {
@@ -233,7 +232,7 @@ impl Backtest {
         let scored = report::score(Recorded { observers: self.observers, told: self.told, end })?;
         Ok(Report {
             from: self.from,
-            judged_from: self.starts.iter().flatten().min().copied(),
+            judged_from: self.judge_from.iter().flatten().min().copied(),
             to: self.to,
             stopped_early,
             notes: self.notes,

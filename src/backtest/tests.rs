@@ -30,8 +30,7 @@ fn set(series: &[(&str, &dyn Fn(i64) -> f64)], len: i64) -> DataSet {
 
 fn run(set: &DataSet, question: &Question, warmup: Option<Span>) -> Report {
     let shares = files::make_watches(set, question);
-    let mut backtest =
-        Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), Judging { warmup, ..Judging::default() });
+    let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), Judging { from: None, warmup });
     let whole = files::feed(&mut backtest, set, &shares, None, |_| true).unwrap();
     backtest.finish(!whole).unwrap()
 }
@@ -107,7 +106,7 @@ fn a_threshold_that_moves_is_never_known_before_its_time() {
     let (mut shares, _) = files::share_out(&set, &crate::config::parse(text, "x").unwrap().watches);
     // Only one series without labels but its name is a limit for all.
     shares[0].watch = Arc::new(Watch { name: "w".into(), ..(*shares[0].watch).clone() });
-    let judging = Judging { warmup: Some(Span::DAY.times(2)), ..Judging::default() };
+    let judging = Judging { from: None, warmup: Some(Span::DAY.times(2)) };
     let mut backtest = Backtest::new(vec![shares[0].watch.clone()], Vec::new(), judging);
     files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
     let report = backtest.finish(false).unwrap();
@@ -127,7 +126,7 @@ fn silence_settles_a_prediction_while_time_goes_on_elsewhere() {
     let mut backtest = Backtest::new(
         shares.iter().map(|s| s.watch.clone()).collect(),
         Vec::new(),
-        Judging { warmup: Some(Span::DAY.times(2)), ..Judging::default() },
+        Judging { from: None, warmup: Some(Span::DAY.times(2)) },
     );
     files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
     let report = backtest.finish(false).unwrap();

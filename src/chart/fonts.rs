@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
 
+use super::png::OVERSAMPLING;
+
 const FAMILY: &str = "portent-dejavu";
 const REGULAR: &[u8] = include_bytes!("fonts/DejaVuSans.ttf");
 const BOLD: &[u8] = include_bytes!("fonts/DejaVuSans-Bold.ttf");
@@ -25,15 +27,20 @@ pub fn ready() -> bool {
 /// Plotters' font for an em size in pixels. The height is even, as plotters halves it to find the baseline.
 pub fn font(em: f64, bold: bool) -> FontDesc<'static> {
     ready();
-    let height = (em * HEIGHT_PER_EM / 2.0).round() * 2.0;
-    FontDesc::new(FontFamily::Name(FAMILY), height, if bold { FontStyle::Bold } else { FontStyle::Normal })
+    FontDesc::new(FontFamily::Name(FAMILY), height(em), if bold { FontStyle::Bold } else { FontStyle::Normal })
 }
 
-/// Width of `text` in pixels at an em size in pixels.
+fn height(em: f64) -> f64 {
+    (em * HEIGHT_PER_EM / 2.0).round() * 2.0
+}
+
+/// Width of `text` in pixels at an em size in pixels, as it is painted: at the larger canvas' even height.
 pub fn width(text: &str, em: f64, bold: bool) -> f64 {
     // Measured large, as plotters cuts the width down to a whole pixel.
     const SCALE: f64 = 8.0;
-    font(em * SCALE, bold).layout_box(text).map_or(0.0, |((left, _), (right, _))| f64::from(right - left) / SCALE)
+    let canvas = f64::from(OVERSAMPLING);
+    let painted = height(em * canvas) / canvas / (height(em * SCALE) / SCALE);
+    font(em * SCALE, bold).layout_box(text).map_or(0.0, |((left, _), (right, _))| f64::from(right - left) / SCALE * painted)
 }
 
 #[cfg(test)]

@@ -104,6 +104,12 @@ pub fn all() -> Vec<(&'static str, Scene)> {
     gaps.notes = vec!["2 gaps in the last day".into(), "model: robust trend with daily season".into()];
     let mut open = disk();
     open.eta = Some(Eta { p90: None, ..open.eta.unwrap() });
+    let mut touch = disk();
+    touch.raised = Some((hours(-0.4), 0.735));
+    touch.forecast = Some(fan(Span::HOUR.times(9), Span::MINUTE.times(5), |h| 0.75 + 0.14 * (h / 6.0).min(1.0), |h| 0.01 * h));
+    for level in touch.forecast.iter_mut().flat_map(|f| &mut f.levels) {
+        level.lower = (1..=108).map(|i| 0.748 + 0.138 * (f64::from(i) / 72.0).min(1.0)).collect();
+    }
     let mut late = disk();
     late.eta = Some(Eta { p10: Some(hours(7.0)), ..Eta::default() });
     late.likelihood = Some(0.23);
@@ -139,6 +145,7 @@ pub fn all() -> Vec<(&'static str, Scene)> {
         ("gaps", gaps),
         ("open-eta", open),
         ("late-eta", late),
+        ("first-touch", touch),
         ("soon-eta", soon),
         ("long-labels", wide),
         ("blow-up", wild),

@@ -70,6 +70,7 @@ fn entries(sheet: &Sheet) -> Vec<(Kind, String)> {
         .collect();
     levels.sort_by(f64::total_cmp);
     let percent: Vec<String> = levels.iter().map(|l| format!("{}", (l * 1000.0).round() / 10.0)).collect();
+    let eta_words = if scene.eta.is_some_and(|e| e.p50.is_some()) { "ETA ◆, 10–90 %" } else { "ETA 10–90 %" };
     let has_eta_range = scene.eta.is_some_and(|e| e.p10.is_some());
     [
         (Kind::Measured, "measured".to_owned(), scene.history.iter().any(|s| is_drawable(s.1))),
@@ -77,7 +78,7 @@ fn entries(sheet: &Sheet) -> Vec<(Kind, String)> {
         (Kind::Median, "forecast".to_owned(), fan.is_some_and(|f| f.median.iter().any(|m| !m.is_nan()))),
         (Kind::Intervals, format!("{} % interval{}", percent.join("/"), if percent.len() > 1 { "s" } else { "" }), !percent.is_empty()),
         (Kind::Threshold, "threshold".to_owned(), sheet.values.threshold == Placement::Inside),
-        (Kind::EtaRange, "ETA 10–90 %".to_owned(), has_eta_range),
+        (Kind::EtaRange, eta_words.to_owned(), has_eta_range),
         (Kind::Anomaly, "anomaly".to_owned(), scene.anomalies.iter().any(|a| is_drawable(a.1))),
     ]
     .into_iter()

@@ -18,6 +18,7 @@ mod palette;
 mod plan;
 mod png;
 mod range;
+mod remarks;
 pub mod scene;
 mod time_ticks;
 mod unit;

@@ -10,7 +10,7 @@ use super::palette::{Ink, Palette};
 use super::range::{Placement, TimeRange, ValueRange, time_range, value_range};
 use super::scene::Scene;
 use super::time_ticks::zone_name;
-use super::{Style, axes, data, legend, words};
+use super::{Style, axes, data, legend, remarks, words};
 use crate::core::time::Timestamp;
 use crate::core::watch::Side;
 
@@ -147,9 +147,17 @@ fn header(sheet: &mut Sheet, margin: f64) -> f64 {
     sheet.write_as(&title, margin, baseline, sizes.title_em, true, palette.text);
     let low = sizes.height < 320.0 * sizes.scale;
     let mut lines = words::label_lines(&sheet.scene.labels, if low { 1 } else { MAX_LABEL_LINES }, fits);
-    let notes: Vec<String> = sheet.scene.notes.iter().map(|n| words::one_line(n)).filter(|n| !n.is_empty()).collect();
-    if !notes.is_empty() && !low {
-        lines.push(words::cut_end(&notes.join(" · "), fits));
+    if !low {
+        let said = sheet.scene.notes.iter().map(|n| words::one_line(n)).filter(|n| !n.is_empty()).collect::<Vec<_>>().join(" · ");
+        let mut line = words::cut_end(&said, fits);
+        // What the chart says about itself is said whole or not at all.
+        for remark in remarks::of(sheet.scene) {
+            let longer = if line.is_empty() { remark } else { format!("{line} · {remark}") };
+            if fits(&longer) {
+                line = longer;
+            }
+        }
+        lines.extend((!line.is_empty()).then_some(line));
     }
     for (i, line) in lines.iter().enumerate() {
         baseline += sizes.em * if i == 0 { 1.55 } else { 1.4 };

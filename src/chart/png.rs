@@ -19,7 +19,7 @@ type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 type Painted = Result<(), ChartError>;
 
 /// Painted this many times larger in each direction.
-const OVERSAMPLING: u32 = 2;
+pub const OVERSAMPLING: u32 = 2;
 
 /// The scene as the bytes of a PNG file. Equal scenes give equal bytes.
 pub fn render(scene: &Scene, style: &Style) -> Result<Vec<u8>, ChartError> {

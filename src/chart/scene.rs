@@ -25,6 +25,8 @@ pub struct Scene {
     /// Ticks stand at round times of this zone, and the axis names it.
     pub zone: TimeZone,
     pub now: Timestamp,
+    /// When the prediction was raised and at what value, where `now` is later than that.
+    pub raised: Option<(Timestamp, f64)>,
     pub unit: Unit,
     /// Samples in order of time. NaN, infinity or a jump in time is a gap in the line.
     pub history: Vec<(Timestamp, f64)>,
@@ -100,6 +102,7 @@ impl Scene {
             value_name: None,
             zone: TimeZone::UTC,
             now,
+            raised: None,
             unit: Unit::Plain,
             history: Vec::new(),
             normal: Vec::new(),

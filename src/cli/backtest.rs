@@ -205,7 +205,7 @@ fn source_failure(error: RangeError) -> Failure {
 }
 
 fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> Result<Backtest, Failure> {
-    let mut backtest = Backtest::new(watches, playbooks, Judging { from: args.from, warmup: args.warmup, too_late: None });
+    let mut backtest = Backtest::new(watches, playbooks, Judging { from: args.from, warmup: args.warmup });
     if let Some(folder) = &args.charts {
         make_folder(folder).map_err(|error| Failure::new(format!("cannot make folder {}: {error}", folder.display())))?;
         backtest.draw_into(folder.clone());

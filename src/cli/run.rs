@@ -10,8 +10,7 @@ use tokio::sync::mpsc;
 use super::{Failure, Outcome};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
-use crate::core::engine::Judged;
-use crate::daemon::{Daemon, Options};
+use crate::daemon::{Daemon, Options, TOO_LATE};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
 const EXAMPLES: &str = "Examples:
@@ -74,7 +73,7 @@ impl Run {
 
 async fn serve(config: Config, config_file: Option<PathBuf>) -> Result<(), Failure> {
     let clock = Arc::new(SystemClock::new());
-    let daemon = Daemon::start(Options { config, config_file, clock, too_late: Judged::TOO_LATE, onlooker: None, workers: None }).await?;
+    let daemon = Daemon::start(Options { config, config_file, clock, too_late: TOO_LATE, onlooker: None, workers: None }).await?;
     let (hangup, hangups) = mpsc::channel(1);
     #[cfg(unix)]
     {

@@ -104,7 +104,7 @@ impl Fit {
     }
 
     /// How far the present level lies from the median path, as far as it is more than noise.
-    fn shift(&self, block: &Block, row: usize, at: Timestamp) -> f64 {
+    pub fn shift(&self, block: &Block, row: usize, at: Timestamp) -> f64 {
         let distance = level_now(block, row) - self.median_at(at);
         let noise = block.within_sigma(row) * if self.ring == Ring::Fine { 0.5 } else { 1.0 };
         let model = self.fitted.errors().typical(0) * SIGMA_PER_MAD;

@@ -36,6 +36,8 @@ use crate::server::{Server, ServerError, Settings};
 use crate::source::prometheus::SourceError;
 use crate::store::{SledStore, StoreError};
 
+pub use crate::core::engine::TOO_LATE;
+
 /// The ledger's file in the data directory.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 /// How far back the ledger is asked for what was told, so that nothing is raised again: longer than any horizon's beginning matters.
@@ -47,7 +49,7 @@ pub struct Options {
     /// Read again on reload; without it a reload is refused.
     pub config_file: Option<PathBuf>,
     pub clock: Arc<dyn Clock>,
-    /// Samples further back than this raise nothing: [`Judged::TOO_LATE`] unless time runs faster than life.
+    /// Samples further back than this raise nothing: [`TOO_LATE`] unless time runs faster than life.
     pub too_late: Span,
     /// Gets a copy of every effect, in order.
     pub onlooker: Option<mpsc::UnboundedSender<Effect>>,

@@ -79,7 +79,7 @@ async fn read(shared: &Arc<Shared>, client: &PrometheusClient, index: usize, wat
     if has_answered && cursor.is_some_and(|cursor| grid.last() <= cursor) {
         return Ok(Read::Nothing);
     }
-    let judging = Judged::at(now, shared.started_at, watch.step, shared.too_late);
+    let judging = Judged::listening(now, shared.started_at, shared.too_late, watch.step);
     say_what_is_skipped(shared, watch, cursor, judging.from);
     let threshold_query = match &watch.limit {
         Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),

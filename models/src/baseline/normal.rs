@@ -26,6 +26,9 @@ const LEVEL_BUCKETS: usize = 24;
 /// Buckets that the slope is read from: three days.
 const SLOPE_BUCKETS: usize = 72;
 
+/// Buckets that must lie before one of the past to say what was expected in it: with fewer, one odd hour would be the level.
+const MIN_BEFORE: usize = 6;
+
 /// No band is narrower than this share of the level: a constant series that moves by its last digit is not broken.
 const MIN_RELATIVE_SCALE: f64 = 0.002;
 
@@ -112,21 +115,7 @@ impl Normal {
 
         // Oldest first from here on.
         let flat: Vec<f64> = (1..=SLOPE_BUCKETS).rev().map(|age| means[age] - shape[slots[age]]).collect();
-        let mut slope = median_slope(&flat);
-        let mut distances: Vec<f64> = around(&flat, slope);
-        let middle = median_mut(&mut distances);
-        for distance in &mut distances {
-            *distance = (*distance - middle).abs();
-        }
-        let wander = SIGMA_PER_MAD * median_mut(&mut distances);
-        // A slope that is within the noise of its ends is none.
-        if !slope.is_finite() || slope.abs() * (SLOPE_BUCKETS as f64) < 2.0 * wander {
-            slope = 0.0;
-        }
-        let mut recent: Vec<f64> = around(&flat[flat.len() - LEVEL_BUCKETS..], slope);
-        if recent.is_empty() {
-            recent = around(&flat, slope);
-        }
+        let Line { mut recent, slope, wander } = Line::through(&flat);
         if recent.is_empty() {
             // Silent for three days: the last level known.
             recent = means.iter().zip(slots).filter(|(m, _)| m.is_finite()).map(|(m, s)| m - shape[*s]).take(LEVEL_BUCKETS).collect();
@@ -140,6 +129,38 @@ impl Normal {
         let typical = SIGMA_PER_MEAN_ABS * median_mut(&mut residuals);
         summary.scale = typical.max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
         Self { summary, shape }
+    }
+}
+
+/// What the last days' bucket means, without the daily shape, say about level and slope.
+struct Line {
+    /// What each mean of the last day says the level is at the last of them.
+    recent: Vec<f64>,
+    /// A bucket; 0 where it is within the noise.
+    slope: f64,
+    /// Robust sigma of means around the line.
+    wander: f64,
+}
+
+impl Line {
+    /// Oldest first, [`SLOPE_BUCKETS`] of them.
+    fn through(flat: &[f64]) -> Self {
+        let mut slope = median_slope(flat);
+        let mut distances = around(flat, slope);
+        let middle = median_mut(&mut distances);
+        for distance in &mut distances {
+            *distance = (*distance - middle).abs();
+        }
+        let wander = SIGMA_PER_MAD * median_mut(&mut distances);
+        // A slope that is within the noise of its ends is none.
+        if !slope.is_finite() || slope.abs() * (SLOPE_BUCKETS as f64) < 2.0 * wander {
+            slope = 0.0;
+        }
+        let mut recent = around(&flat[flat.len() - LEVEL_BUCKETS..], slope);
+        if recent.is_empty() {
+            recent = around(flat, slope);
+        }
+        Self { recent, slope, wander }
     }
 }
 
@@ -218,6 +239,35 @@ impl Block {
         let ahead = (at_ms - summary.level_at_ms).clamp(-(BUCKETS as i64) * self.geometry().bucket_ms, 86_400_000);
         let expected = summary.level + summary.slope * ahead as f64 + self.shape_at(row, civil);
         Some(Band { expected, sigma: summary.scale })
+    }
+
+    /// What was expected in the middle of a closed bucket when it began, as far as the ring still tells: level and slope from the buckets
+    /// before it alone where two days of them are known, daily shape and scale as they are now (medians of a week, which one day moves
+    /// little). `civil` gives the civil slot with
+    /// its fraction of a bucket's middle. `None` where too little lies before the bucket.
+    pub fn expected_then(&self, row: usize, bucket: i64, civil: &dyn Fn(i64) -> f64) -> Option<Band> {
+        let summary = self.summary(row);
+        if !summary.scale.is_finite() || bucket >= self.newest_bucket() {
+            return None;
+        }
+        let flat = |bucket: i64| {
+            let moments = self.bucket_moments(row, bucket);
+            if moments.count > 0.0 { moments.mean - self.shape_at(row, civil(bucket)) } else { f64::NAN }
+        };
+        let flat: Vec<f64> = (1..=SLOPE_BUCKETS as i64).rev().map(|age| flat(bucket - age)).collect();
+        let known = flat.iter().filter(|v| v.is_finite()).count();
+        let (mut recent, slope) = if known * 3 >= SLOPE_BUCKETS * 2 {
+            let Line { recent, slope, .. } = Line::through(&flat);
+            (recent, slope)
+        } else {
+            // The ring's beginning is not the series': a slope of the present says more than none.
+            let slope = summary.slope * self.geometry().bucket_ms as f64;
+            (around(&flat[flat.len() - LEVEL_BUCKETS..], slope), slope)
+        };
+        if recent.len() < MIN_BEFORE {
+            return None;
+        }
+        Some(Band { expected: median_mut(&mut recent) + slope + self.shape_at(row, civil(bucket)), sigma: summary.scale })
     }
 
     /// The daily shape between slot middles, by a straight line.

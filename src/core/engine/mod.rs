@@ -34,6 +34,11 @@ use super::watch::{Threshold, Watch};
 /// Series of one watch at most: at 4 KB each this is 400 MB. A query that returns more is almost always a mistake; the rest is not watched,
 /// and that is said.
 pub const MAX_SERIES_PER_WATCH: usize = 100_000;
+/// Columns further back than this raise nothing: a prediction about a quarter of an hour ago is of no use, and after an outage there would
+/// be thousands.
+pub const TOO_LATE: Span = Span::from_secs(900);
+/// But this many steps are always judged, or a watch with a long step could never raise anything.
+const JUDGED_STEPS: i64 = 4;
 /// How long after its due time a prediction waits for samples that would settle it.
 const SETTLE_GRACE: Span = Span::from_secs(3_600);
 
@@ -62,19 +67,15 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Samples further back than this are of no use to anybody, and after an outage there would be thousands.
-    pub const TOO_LATE: Span = Span::from_secs(900);
-    /// But this many steps are always judged, or a watch with a long step could never raise anything.
-    const STEPS: i64 = 4;
-
     pub fn from(from: Timestamp) -> Self {
         Self { from, raise_from: from }
     }
 
-    /// What somebody judges at `now` who has been there since `started`: that moment's newest column is the first that may raise anything.
-    pub fn at(now: Timestamp, started: Timestamp, step: Span, too_late: Span) -> Self {
-        let from = now - too_late.max(step.times(Self::STEPS));
-        Self { from, raise_from: from.max(started - step + Span::from_millis(1)) }
+    /// At `now`, by whoever has been listening since `started_at`: nothing from too long ago, and nothing raised on samples from before the
+    /// start. One rule for the daemon and the backtest, which goes over the past as if it had been started at its beginning.
+    pub fn listening(now: Timestamp, started_at: Timestamp, too_late: Span, step: Span) -> Self {
+        let from = now - too_late.max(step.times(JUDGED_STEPS));
+        Self { from, raise_from: from.max(started_at - step) }
     }
 
     /// Nothing is judged, nothing raised or taken back: the samples are known to be incomplete (G3).

@@ -9,7 +9,7 @@ use portent::clock::Clock;
 use portent::core::engine::Effect;
 use portent::core::prediction::Prediction;
 use portent::core::time::{Span, Timestamp};
-use portent::daemon::{Daemon, LEDGER_FILE, Options};
+use portent::daemon::{Daemon, LEDGER_FILE, Options, TOO_LATE};
 use portent::demo::server::DemoServer;
 use portent::ledger::{Filter, Ledger};
 use portent::source::replay::DataSet;
@@ -53,7 +53,6 @@ pub struct Life {
     /// Of the engine, and of the runtime.
     pub threads: usize,
     pub interval: Span,
-    pub too_late: Span,
     pub end: Timestamp,
     pub suspended: Range<Timestamp>,
 }
@@ -91,7 +90,7 @@ async fn live_through(data: Arc<DataSet>, life: Life) -> Lived {
         config: world::config(&server.url(), dir.path(), life.interval),
         config_file: None,
         clock: clock.clone(),
-        too_late: life.too_late,
+        too_late: TOO_LATE,
         onlooker: Some(onlooker),
         workers: Some(Arc::new(workers)),
     })

@@ -12,7 +12,7 @@ mod world;
 use std::sync::{Arc, mpsc};
 
 use portent::backtest::{Backtest, Judging, Report, files, range};
-use portent::core::engine::{Effect, Judged};
+use portent::core::engine::Effect;
 use portent::core::prediction::Prediction;
 use portent::core::time::{Span, Timestamp};
 use portent::demo::server::DemoServer;
@@ -27,12 +27,9 @@ use crate::support::PortentProcess;
 /// The last column, and a little: the daemon's last tick comes by then.
 const LAST: Span = Span::from_secs(120);
 
-/// How far back the daemon judges where it is suspended for a while.
-const TOO_LATE: Span = Span::HOUR.times(2);
-
-/// As a daemon that starts at [`begin`]: it learns from a baseline's window before, and judges what is not too late by then.
+/// As a daemon that starts at [`begin`]: it learns from a baseline's window before.
 fn judging() -> Judging {
-    Judging { from: Some(begin()), warmup: Some(Span::ZERO), too_late: Some(TOO_LATE) }
+    Judging { from: Some(begin()), warmup: Some(Span::ZERO) }
 }
 
 fn reads_from() -> Timestamp {
@@ -144,12 +141,12 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
     assert_same(&one, &lines(&through_a_range(data.clone())), "backtest of files and of a server");
 
     let never = at(END)..at(END);
+    // Long enough to lose ticks, and short enough that nothing is too late to be raised.
+    let suspended = at(END - 300)..at(END - 297) + Span::from_secs(40);
     let five = Span::from_secs(300);
-    for (threads, interval, suspended) in
-        [(1, five, never.clone()), (2, five, never), (2, Span::from_secs(420), at(END - 300)..at(END - 287) + Span::from_secs(40))]
-    {
+    for (threads, interval, suspended) in [(1, five, never.clone()), (2, five, never), (2, Span::from_secs(420), suspended)] {
         let what = format!("backtest and a daemon with {threads} threads that ticks every {interval}");
-        let life = Life { threads, interval, too_late: TOO_LATE, end: at(END - 1) + LAST, suspended: suspended.clone() };
+        let life = Life { threads, interval, end: at(END - 1) + LAST, suspended: suspended.clone() };
         let Lived { ticks, effects: seen, ledger } = live(data.clone(), life);
         let mut due: Vec<Timestamp> = ticks_of(interval);
         if !suspended.is_empty() {
@@ -171,10 +168,7 @@ fn backtest_and_daemon_say_the_same_with_one_thread_and_with_two() {
 fn the_command_prints_what_the_daemon_writes_down() {
     let data = Arc::new(data());
     let never = at(END)..at(END);
-    let lived = live(
-        data.clone(),
-        Life { threads: 1, interval: Span::from_secs(600), too_late: Judged::TOO_LATE, end: at(END - 1) + LAST, suspended: never },
-    );
+    let lived = live(data.clone(), Life { threads: 1, interval: Span::from_secs(600), end: at(END - 1) + LAST, suspended: never });
     let mut raised: Vec<&Prediction> = lived.ledger.iter().filter(|(_, kind, _)| *kind == "raised").map(|(.., p)| p).collect();
     raised.sort_by(|a, b| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
     let raised: Vec<String> = raised.into_iter().map(|p| serde_json::to_string(p).unwrap()).collect();

@@ -128,3 +128,48 @@ fn noise_gets_no_shape_and_growth_gets_a_slope() {
 fn state_stays_under_four_kilobytes_a_series() {
     assert!(Block::bytes_per_row() <= 4096, "{}", Block::bytes_per_row());
 }
+
+#[test]
+fn what_was_expected_then_is_what_was_said_then_and_never_knows_better() {
+    let day = |at: i64| 20.0 * (civil(at) / 24.0 * std::f64::consts::TAU).sin();
+    let noise = |at: i64| ((at / 300_000 * 7919) % 13) as f64 / 13.0;
+    // A rhythm; four days ago it jumped by 50 for good.
+    let jump = 8 * 24 * HOUR;
+    let value = |at: i64| 100.0 + day(at) + noise(at) + if at >= jump { 50.0 } else { 0.0 };
+    let end = 12 * 24 * HOUR + HOUR / 2;
+    let run = |later: f64| {
+        let mut block = Block::new(Geometry::new(WEEK, 300_000));
+        block.add_row();
+        let mut said = std::collections::BTreeMap::new();
+        for at in (0..end).step_by(300_000) {
+            block.advance(at, &utc_slot);
+            if at % HOUR == HOUR / 2
+                && let Some(band) = block.expected(0, at, civil(at))
+            {
+                said.insert(at.div_euclid(HOUR), band);
+            }
+            feed(&mut block, 0, at, value(at) + if at >= end - 6 * HOUR { later } else { 0.0 });
+        }
+        (block, said)
+    };
+    let (block, said) = run(0.0);
+    let middle = |bucket: i64| civil(bucket * HOUR + HOUR / 2);
+    let newest = block.newest_bucket();
+    // Three days after the jump all that is looked at is of the new level, as it was then.
+    for bucket in newest - 20..newest {
+        let then = block.expected_then(0, bucket, &middle).unwrap();
+        assert!((then.expected - said[&bucket].expected).abs() < 3.0, "bucket {bucket}: {then:?}, said {:?}", said[&bucket]);
+    }
+    let today = block.expected(0, (jump / HOUR + 3) * HOUR, middle(jump / HOUR + 3)).unwrap().expected;
+    let then = block.expected_then(0, jump / HOUR + 3, &middle).unwrap().expected;
+    assert!(today - then > 30.0, "the level of three hours after the jump was still the old one: {then}, today's {today}");
+
+    // What comes later moves level and slope of no bucket before it, and an odd morning leaves the week's shape nearly as it is.
+    let (other, _) = run(1000.0);
+    for bucket in newest - 90..newest - 8 {
+        let (a, b) = (block.expected_then(0, bucket, &middle).unwrap(), other.expected_then(0, bucket, &middle).unwrap());
+        assert!((a.expected - b.expected).abs() < 5.0, "bucket {bucket}: {a:?} {b:?}");
+    }
+    assert_eq!(block.expected_then(0, newest, &middle), None, "that is what is expected now");
+    assert_eq!(block.expected_then(0, newest - 165, &middle), None, "there is nothing before");
+}
