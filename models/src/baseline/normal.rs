@@ -243,8 +243,7 @@ impl Block {
 
     /// What was expected in the middle of a closed bucket when it began, as far as the ring still tells: level and slope from the buckets
     /// before it alone where two days of them are known, daily shape and scale as they are now (medians of a week, which one day moves
-    /// little). `civil` gives the civil slot with
-    /// its fraction of a bucket's middle. `None` where too little lies before the bucket.
+    /// little). `civil` gives the civil slot, with its fraction, of a bucket's middle. `None` where too little lies before the bucket.
     pub fn expected_then(&self, row: usize, bucket: i64, civil: &dyn Fn(i64) -> f64) -> Option<Band> {
         let summary = self.summary(row);
         if !summary.scale.is_finite() || bucket >= self.newest_bucket() {

@@ -129,47 +129,61 @@ fn state_stays_under_four_kilobytes_a_series() {
     assert!(Block::bytes_per_row() <= 4096, "{}", Block::bytes_per_row());
 }
 
-#[test]
-fn what_was_expected_then_is_what_was_said_then_and_never_knows_better() {
-    let day = |at: i64| 20.0 * (civil(at) / 24.0 * std::f64::consts::TAU).sin();
-    let noise = |at: i64| ((at / 300_000 * 7919) % 13) as f64 / 13.0;
-    // A rhythm; four days ago it jumped by 50 for good.
-    let jump = 8 * 24 * HOUR;
-    let value = |at: i64| 100.0 + day(at) + noise(at) + if at >= jump { 50.0 } else { 0.0 };
-    let end = 12 * 24 * HOUR + HOUR / 2;
-    let run = |later: f64| {
-        let mut block = Block::new(Geometry::new(WEEK, 300_000));
-        block.add_row();
-        let mut said = std::collections::BTreeMap::new();
-        for at in (0..end).step_by(300_000) {
-            block.advance(at, &utc_slot);
-            if at % HOUR == HOUR / 2
-                && let Some(band) = block.expected(0, at, civil(at))
-            {
-                said.insert(at.div_euclid(HOUR), band);
-            }
-            feed(&mut block, 0, at, value(at) + if at >= end - 6 * HOUR { later } else { 0.0 });
+/// Twelve and a half days of a signal, and what was expected in the middle of each hour when it came.
+fn lived(value: &dyn Fn(i64) -> f64) -> (Block, std::collections::BTreeMap<i64, Band>) {
+    let mut block = Block::new(Geometry::new(WEEK, 300_000));
+    block.add_row();
+    let mut said = std::collections::BTreeMap::new();
+    for at in (0..12 * 24 * HOUR + HOUR / 2).step_by(300_000) {
+        block.advance(at, &utc_slot);
+        if at % HOUR == HOUR / 2
+            && let Some(band) = block.expected(0, at, civil(at))
+        {
+            said.insert(at.div_euclid(HOUR), band);
         }
-        (block, said)
-    };
-    let (block, said) = run(0.0);
-    let middle = |bucket: i64| civil(bucket * HOUR + HOUR / 2);
-    let newest = block.newest_bucket();
-    // Three days after the jump all that is looked at is of the new level, as it was then.
-    for bucket in newest - 20..newest {
-        let then = block.expected_then(0, bucket, &middle).unwrap();
-        assert!((then.expected - said[&bucket].expected).abs() < 3.0, "bucket {bucket}: {then:?}, said {:?}", said[&bucket]);
+        feed(&mut block, 0, at, value(at));
     }
-    let today = block.expected(0, (jump / HOUR + 3) * HOUR, middle(jump / HOUR + 3)).unwrap().expected;
-    let then = block.expected_then(0, jump / HOUR + 3, &middle).unwrap().expected;
-    assert!(today - then > 30.0, "the level of three hours after the jump was still the old one: {then}, today's {today}");
+    (block, said)
+}
 
-    // What comes later moves level and slope of no bucket before it, and an odd morning leaves the week's shape nearly as it is.
-    let (other, _) = run(1000.0);
-    for bucket in newest - 90..newest - 8 {
-        let (a, b) = (block.expected_then(0, bucket, &middle).unwrap(), other.expected_then(0, bucket, &middle).unwrap());
-        assert!((a.expected - b.expected).abs() < 5.0, "bucket {bucket}: {a:?} {b:?}");
+fn middle(bucket: i64) -> f64 {
+    civil(bucket * HOUR + HOUR / 2)
+}
+
+fn tremble(at: i64) -> f64 {
+    ((at / 300_000 * 7919) % 13) as f64 / 13.0
+}
+
+#[test]
+fn what_was_expected_then_is_what_was_said_then() {
+    let rhythm = |at: i64| 100.0 + 20.0 * (civil(at) / 24.0 * std::f64::consts::TAU).sin() + tremble(at);
+    let (block, said) = lived(&rhythm);
+    assert!(block.summary(0).seasonal);
+    let newest = block.newest_bucket();
+    for bucket in newest - 90..newest {
+        let then = block.expected_then(0, bucket, &middle).unwrap();
+        assert!((then.expected - said[&bucket].expected).abs() < 2.0, "bucket {bucket}: {then:?}, said {:?}", said[&bucket]);
     }
     assert_eq!(block.expected_then(0, newest, &middle), None, "that is what is expected now");
     assert_eq!(block.expected_then(0, newest - 165, &middle), None, "there is nothing before");
+}
+
+#[test]
+fn what_was_expected_then_knows_nothing_of_what_came_after() {
+    // Four days ago it jumped by 50 for good.
+    let jump = 8 * 24;
+    let level = |at: i64| 100.0 + tremble(at) + if at >= jump * HOUR { 50.0 } else { 0.0 };
+    let (block, _) = lived(&level);
+    let hour = jump + 3;
+    let today = block.expected(0, hour * HOUR, middle(hour)).unwrap().expected;
+    let then = block.expected_then(0, hour, &middle).unwrap().expected;
+    assert!(today - then > 30.0, "three hours after the jump the old level was still expected: {then}, today {today}");
+
+    let newest = block.newest_bucket();
+    let (other, _) = lived(&|at| level(at) + if at >= (newest - 6) * HOUR { 1000.0 } else { 0.0 });
+    assert!(!block.summary(0).seasonal && !other.summary(0).seasonal);
+    for bucket in newest - 90..newest - 6 {
+        let (a, b) = (block.expected_then(0, bucket, &middle).unwrap(), other.expected_then(0, bucket, &middle).unwrap());
+        assert_eq!(a.expected, b.expected, "bucket {bucket}");
+    }
 }
