@@ -8,62 +8,62 @@ use augurs::ets::trend::AutoETSTrendModel;
 use augurs::mstl::MSTLModel;
 use augurs::{Fit, Predict};
 
-use super::members;
-use super::single::fit_with;
-use super::{Context, FitError, Fitted, Model};
+use super::super::told::{Past, Rule, Told};
 use crate::moments::Moments;
 
 /// Multiple seasonal-trend decomposition by LOESS (Bandara, Hyndman and Bergmeir 2021) with an ETS trend.
-#[derive(Clone, Copy, Debug)]
-pub struct Mstl;
+pub(in super::super) struct Mstl;
 
 /// Automatic exponential smoothing (Hyndman et al. 2002) of the seasonally adjusted series, plus the season.
-#[derive(Clone, Copy, Debug)]
-pub struct Ets;
+pub(in super::super) struct Ets;
 
 /// Points that ETS is fitted to: 0.03 s for 168 points, seconds for 10,000.
 const ETS_POINTS: usize = 336;
 
-impl Model for Mstl {
+impl Rule for Mstl {
     fn name(&self) -> &'static str {
         "mstl"
     }
 
-    fn fit(&self, context: &Context, horizon: usize) -> Result<Fitted, FitError> {
-        let season = context.season();
-        fit_with(self.name(), context, horizon, |past, out| {
-            if season == 0 || past.len() < 2 * season {
-                return members::last(past, 0, 0, out);
-            }
-            let (scaled, mean, sigma) = standardized(past);
-            let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
-            let Ok(fitted) = MSTLModel::new(vec![season], trend).fit(scaled.as_slice()) else { return false };
-            let Ok(forecast) = fitted.predict(out.len(), None) else { return false };
-            out.iter_mut().zip(forecast.point).for_each(|(o, z)| *o = mean + sigma * z);
-            out.iter().all(|o| o.is_finite())
-        })
+    fn tell(&self, past: &Past<'_>, told: &mut Told) {
+        let season = past.season;
+        if season == 0 {
+            return;
+        }
+        for (o, &origin) in past.origins.iter().enumerate().filter(|(_, origin)| **origin >= 2 * season) {
+            told.write(o, |out| {
+                let (scaled, mean, sigma) = standardized(&past.values[..origin]);
+                let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
+                let Ok(fitted) = MSTLModel::new(vec![season], trend).fit(scaled.as_slice()) else { return false };
+                let Ok(forecast) = fitted.predict(out.len(), None) else { return false };
+                out.iter_mut().zip(forecast.point).for_each(|(o, z)| *o = mean + sigma * z);
+                true
+            });
+        }
     }
 }
 
-impl Model for Ets {
+impl Rule for Ets {
     fn name(&self) -> &'static str {
         "ets"
     }
 
-    fn fit(&self, context: &Context, horizon: usize) -> Result<Fitted, FitError> {
-        let season = context.season();
-        fit_with(self.name(), context, horizon, |past, out| {
-            let shape = if season > 0 && past.len() >= 2 * season { seasonal_shape(past, season) } else { vec![0.0] };
-            let from = past.len().saturating_sub(ETS_POINTS);
-            let adjusted: Vec<f64> = (from..past.len()).map(|i| past[i] - shape[i % shape.len()]).collect();
+    fn tell(&self, past: &Past<'_>, told: &mut Told) {
+        for (o, &origin) in past.origins.iter().enumerate() {
+            let (values, season) = (&past.values[..origin], past.season);
+            let shape = if season > 0 && origin >= 2 * season { seasonal_shape(values, season) } else { vec![0.0] };
+            let from = origin.saturating_sub(ETS_POINTS);
+            let adjusted: Vec<f64> = (from..origin).map(|i| values[i] - shape[i % shape.len()]).collect();
             let (scaled, mean, sigma) = standardized(&adjusted);
-            let Ok(fitted) = AutoETS::non_seasonal().fit(scaled.as_slice()) else { return false };
-            let Ok(forecast) = fitted.predict(out.len(), None) else { return false };
-            out.iter_mut().zip(forecast.point).enumerate().for_each(|(h, (o, z))| {
-                *o = mean + sigma * z + shape[(past.len() + h) % shape.len()];
+            told.write(o, |out| {
+                let Ok(fitted) = AutoETS::non_seasonal().fit(scaled.as_slice()) else { return false };
+                let Ok(forecast) = fitted.predict(out.len(), None) else { return false };
+                out.iter_mut().zip(forecast.point).enumerate().for_each(|(h, (o, z))| {
+                    *o = mean + sigma * z + shape[(origin + h) % shape.len()];
+                });
+                true
             });
-            out.iter().all(|o| o.is_finite())
-        })
+        }
     }
 }
 
