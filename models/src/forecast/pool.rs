@@ -1,7 +1,8 @@
 //! Rules side by side: what each says now and said at past origins, how wrong it was there, and what weight that gives it.
 //!
-//! Weights are one over the error a rule has lately made at this distance from the origin: who knows the next quarter of an hour is seldom
-//! who knows tomorrow. They are combined by weighted median, which one rule that runs away cannot pull along (means, and picking the best, are
+//! Weights fall with the error a rule has lately made at this distance from the origin: who knows the next quarter of an hour is seldom who
+//! knows tomorrow. Errors are taken relative to what all rules made of the same origin and averaged as logarithms, so that the one night on
+//! which everybody was wrong does not decide. They are combined by weighted median, which one rule that runs away cannot pull along (means, and picking the best, are
 //! clearly worse: what was best lately is itself noisy).
 
 use super::rules::average;
@@ -13,8 +14,12 @@ const WORST_RATIO: f64 = 2.0;
 /// An error this many origins back counts half: a series that has begun to leak is not what it was, and the rules that see it must get
 /// their say before its week is over.
 const HALF_LIFE_ORIGINS: f64 = 16.0;
-/// How sharply weight falls with error: of two rules, one twice as wrong has an eighth of the other's say.
-const ERROR_POWER: i32 = 3;
+/// How sharply weight falls with error: of two rules, one twice as wrong has a sixteenth of the other's say.
+const ERROR_POWER: i32 = 4;
+/// An error this small against the others' is as good as none: logarithms must not run away.
+const LEAST_RELATIVE: f64 = 1e-3;
+/// Rules that are heard at a step: more change nothing but the time a median takes.
+const MAX_HEARD: usize = 8;
 
 /// A first step within this many typical ones is nothing new.
 const USUAL_JUMPS: f64 = 4.0;
@@ -135,9 +140,9 @@ impl Pool {
     }
 }
 
-/// One over the recent mean error, block by block; nothing for the much worse, and for those who spoke at too few origins to compare.
+/// A power of one over the error, block by block; nothing for the much worse, and for those who spoke at too few origins to compare.
 fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
-    // What all rules on average made of an origin: one who was silent at the hard ones must not look good.
+    // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not outweigh all others.
     let hard: Vec<f64> = (0..origins * blocks)
         .map(|at| {
             let (sum, count) = voices.iter().map(|v| v.wrong[at]).filter(|e| e.is_finite()).fold((0.0, 0.0), |(s, c), e| (s + e, c + 1.0));
@@ -152,30 +157,29 @@ fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
                 if 2 * v.spoke <= origins && origins > 0 {
                     return None;
                 }
-                let (mut mine, mut usual, mut all) = (0.0, 0.0, 0.0);
+                let (mut sum, mut weight) = (0.0, 0.0);
                 for (o, recent) in recent.iter().enumerate() {
                     let (wrong, hard) = (v.wrong[o * blocks + b], hard[o * blocks + b]);
-                    if hard.is_finite() {
-                        all += recent * hard;
-                        if wrong.is_finite() {
-                            mine += recent * wrong;
-                            usual += recent * hard;
-                        }
+                    if wrong.is_finite() && hard.is_finite() {
+                        // Where nobody was wrong nobody was worse than another.
+                        let relative = if hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
+                        sum += recent * relative.ln();
+                        weight += recent;
                     }
                 }
-                Some(if usual > 0.0 { mine / usual * all } else { 0.0 })
+                Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })
             })
             .collect();
         let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-        // A perfect rule on a perfect series: everything that is as perfect shares, nothing divides by zero.
-        let floor = best.max(1e-12);
-        let raw: Vec<f64> = errors
+        let mut raw: Vec<f64> = errors
             .iter()
             .zip(voices.iter())
-            .map(|(e, v)| {
-                e.filter(|e| *e <= WORST_RATIO * best + 1e-12).map_or(0.0, |e| v.trust * (floor / e.max(floor)).powi(ERROR_POWER))
-            })
+            .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER)))
             .collect();
+        // Stable: of equals the first ones are heard.
+        let mut ranked: Vec<usize> = (0..raw.len()).collect();
+        ranked.sort_by(|&a, &b| raw[b].total_cmp(&raw[a]));
+        ranked.iter().skip(MAX_HEARD).for_each(|&unheard| raw[unheard] = 0.0);
         let total: f64 = raw.iter().sum();
         for (i, (voice, weight)) in voices.iter_mut().zip(&raw).enumerate() {
             // No error is known yet: the first rule, the present level, alone speaks.

@@ -10,20 +10,20 @@ use crate::robust::weighted_median_mut;
 /// Past days that are looked at: four weeks.
 const MAX_DAYS: usize = 28;
 /// Of these, so many take part: the likest say nearly all, and a sort of them is what a step costs.
-const MAX_VOTES: usize = 12;
+const MAX_VOTES: usize = 8;
 
 /// Quick: the last eighth of a day, recent days first.
 pub(in super::super) static ANALOG_SHORT: Analog =
-    Analog { name: "analog-short", compared: 0.125, distance_power: 1.0, age_power: 0.5, shifted: false };
+    Analog { name: "analog-short", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: false };
 /// The last quarter of a day.
 pub(in super::super) static ANALOG_QUARTER: Analog =
-    Analog { name: "analog", compared: 0.25, distance_power: 2.0, age_power: 0.25, shifted: false };
+    Analog { name: "analog", compared: 0.25, distance_power: 2, age_power: 0.25, shifted: false };
 /// The shape of the whole last day, whatever its level.
 pub(in super::super) static ANALOG_DAY: Analog =
-    Analog { name: "analog-day", compared: 1.0, distance_power: 3.0, age_power: 0.0, shifted: true };
+    Analog { name: "analog-day", compared: 1.0, distance_power: 3, age_power: 0.0, shifted: true };
 /// As the quick one, at today's level.
 pub(in super::super) static ANALOG_LEVEL: Analog =
-    Analog { name: "analog-level", compared: 0.125, distance_power: 1.0, age_power: 0.5, shifted: true };
+    Analog { name: "analog-level", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: true };
 
 /// See the module.
 pub(in super::super) struct Analog {
@@ -31,7 +31,7 @@ pub(in super::super) struct Analog {
     /// Steps before the origin that are compared, as a share of the season.
     compared: f64,
     /// How fast weight falls with distance and with age in days: powers.
-    distance_power: f64,
+    distance_power: i32,
     age_power: f64,
     /// Whether days are compared and continued after moving them to today's level.
     shifted: bool,
@@ -39,7 +39,7 @@ pub(in super::super) struct Analog {
 
 impl Analog {
     /// (weight, where that day's future begins, what is added to it) of past days, the heaviest first.
-    fn days(&self, past: &[f64], season: usize) -> Vec<(f64, usize, f64)> {
+    fn days(&self, past: &[f64], season: usize, ages: &[f64; MAX_DAYS]) -> Vec<(f64, usize, f64)> {
         let n = past.len();
         let compared = ((self.compared * season as f64) as usize).max(2);
         if n < season + compared {
@@ -61,7 +61,7 @@ impl Analog {
         let usual = days.iter().map(|d| d.0).sum::<f64>() / days.len() as f64;
         for (back, day) in days.iter_mut().enumerate() {
             let distance = if usual > 0.0 { day.0 / usual + 0.1 } else { 1.0 };
-            day.0 = distance.powf(-self.distance_power) * ((back + 1) as f64).powf(-self.age_power);
+            day.0 = distance.powi(-self.distance_power) * ages[back];
         }
         days.sort_by(|a, b| b.0.total_cmp(&a.0));
         days.truncate(MAX_VOTES);
@@ -80,9 +80,10 @@ impl Rule for Analog {
             return;
         }
         let mut votes = Vec::with_capacity(MAX_VOTES);
+        let ages: [f64; MAX_DAYS] = std::array::from_fn(|back| ((back + 1) as f64).powf(-self.age_power));
         for (o, &origin) in past.origins.iter().enumerate() {
             let known = &past.values[..origin];
-            let days = self.days(known, season);
+            let days = self.days(known, season, &ages);
             if days.len() < 2 {
                 continue;
             }
