@@ -38,12 +38,13 @@ impl Bands {
         let horizon = errors.ncols();
         let count = MAX_KNOTS.min(horizon);
         let reach = horizon / REACH;
+        let fading: Vec<f64> = (0..=errors.nrows()).map(|back| 0.5_f64.powf(back as f64 / HALF_LIFE_ORIGINS)).collect();
         let (mut knots, mut near) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for k in 0..count {
             let h = if count == 1 { 0 } else { (horizon - 1) * k / (count - 1) };
             // Near the origin errors grow fast: there the pool is at most as wide as the step itself.
             let (from, to) = (h.saturating_sub(reach).max(h / 2), (h + reach).min(horizon - 1).min(2 * h));
-            let factors = origins.map(|origins| to_present(errors, origins, from, to));
+            let factors = origins.map(|origins| to_present(errors, origins, &fading, from, to));
             let mut pool: Vec<f64> = Vec::with_capacity(errors.nrows() * (to - from + 1));
             for (o, row) in errors.rows().into_iter().enumerate() {
                 let factor = factors.as_ref().map_or(1.0, |factors| factors[o]);
@@ -90,8 +91,9 @@ impl Bands {
     }
 }
 
-/// For each origin, today's scale of errors at steps `from..=to` over the scale that was known at that origin.
-fn to_present(errors: &Array2<f64>, origins: &[usize], from: usize, to: usize) -> Vec<f64> {
+/// For each origin, today's scale of errors at steps `from..=to` over the scale that was known at that origin. `fading` is the weight of an
+/// error so many origins back.
+fn to_present(errors: &Array2<f64>, origins: &[usize], fading: &[f64], from: usize, to: usize) -> Vec<f64> {
     let sizes: Vec<f64> = errors
         .rows()
         .into_iter()
@@ -107,7 +109,7 @@ fn to_present(errors: &Array2<f64>, origins: &[usize], from: usize, to: usize) -
     let scale = |before: usize, at: usize| {
         let (mut sum, mut weight) = (PRIOR_ORIGINS * all, PRIOR_ORIGINS);
         for o in (0..before).filter(|&o| sizes[o].is_finite() && origins[o].saturating_add(to) < at) {
-            let recent = 0.5_f64.powf((before - o) as f64 / HALF_LIFE_ORIGINS);
+            let recent = fading[before - o];
             sum += recent * sizes[o];
             weight += recent;
         }

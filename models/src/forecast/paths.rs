@@ -93,7 +93,7 @@ impl ErrorPaths {
     }
 
     /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
-    pub(super) fn imagined(errors: Array2<f64>) -> Self {
+    pub(crate) fn imagined(errors: Array2<f64>) -> Self {
         let bands = Bands::new(&errors, None);
         Self { errors, windows: Vec::new(), bands }
     }

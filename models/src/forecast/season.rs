@@ -18,12 +18,15 @@ const MAX_PEAKS: usize = 12;
 const AS_GOOD: f64 = 0.85;
 /// A period other than the expected one must correlate better by this much.
 const BETTER: f64 = 0.15;
+/// Values that are looked at, the newest: eight weeks of five minutes, a few milliseconds.
+const MAX_VALUES: usize = 16_384;
 /// Values further than this many robust sigmas out are drawn in: one spike has power at every frequency.
 const CLIP_SIGMAS: f64 = 4.0;
 
 /// Steps a season of equally spaced values (NaN where missing); 0 where there is none. `expected` is what the calendar says (a day's
 /// steps; 0 for nothing): it stands unless another period clearly fits better.
 pub fn find(values: &[f64], expected: usize) -> usize {
+    let values = &values[values.len().saturating_sub(MAX_VALUES)..];
     let Some(flat) = flattened(values) else { return expected };
     let n = flat.len();
     let spectrum = Spectrum::of(&flat);
@@ -54,11 +57,11 @@ pub fn find(values: &[f64], expected: usize) -> usize {
     if expected < 2 {
         return found;
     }
-    // A part of the expected season, or nearly it, is inside it.
+    // A part of the expected season, or nearly it, is inside it; of a longer one few repeats were seen, and models look back several days anyway.
     let off = expected % found;
     let divides = off.min(found - off) * 20 <= found;
     let known = correlation.get(expected).copied().unwrap_or(0.0);
-    if divides || height < known + BETTER { expected } else { found }
+    if divides || found > expected || height < known + BETTER { expected } else { found }
 }
 
 /// The lag of the highest correlation in `short..=long` if it is the top of a hill there, and its height.

@@ -102,3 +102,22 @@ impl Rule for Analog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn a_day_like_one_of_two_kinds_is_known_by_its_morning() {
+        // Two kinds of days by turns of no fixed order; they part at the sixth step.
+        let kind = |day: usize| [0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1][day % 12];
+        let value = |i: usize| if kind(i / 24) == 1 && i % 24 >= 6 { 30.0 } else { 10.0 } + (i % 24) as f64 * 0.1;
+        // Ten steps into a day of the second kind after one of the first.
+        let values: Vec<f64> = (0..24 * 23 + 10).map(value).collect();
+        let path = said(&ANALOG_QUARTER, &values, 24, 14).unwrap();
+        for (h, v) in path.iter().enumerate() {
+            assert!((v - value(24 * 23 + 10 + h)).abs() < 1.0, "{h}: {v}");
+        }
+    }
+}

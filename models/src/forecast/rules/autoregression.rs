@@ -148,3 +148,27 @@ impl Rule for Autoregression {
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn a_season_with_a_wandering_level_is_continued_from_where_it_is() {
+        let value = |i: usize| 100.0 + 20.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + if i >= 400 { 15.0 } else { 0.0 };
+        let values: Vec<f64> = (0..480).map(value).collect();
+        for rule in [&WIDE, &NARROW] {
+            for (h, v) in said(rule, &values, 24, 48).unwrap().iter().enumerate() {
+                assert!((v - value(480 + h)).abs() < 8.0, "{} at {h}: {v} for {}", rule.name, value(480 + h));
+            }
+        }
+    }
+
+    #[test]
+    fn it_does_not_run_away() {
+        let values: Vec<f64> = (0..300).map(|i| 1.05_f64.powi(i)).collect();
+        let path = said(&WIDE, &values, 0, 500).unwrap();
+        assert!(path.iter().all(|v| *v <= 1.25 * values[299]));
+    }
+}

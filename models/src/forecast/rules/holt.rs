@@ -61,3 +61,19 @@ impl Rule for DampedHolt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn growth_goes_on_and_slows() {
+        let values: Vec<f64> = (0..200).map(|i| 3.0 + 0.5 * f64::from(i)).collect();
+        let path = said(&DampedHolt, &values, 0, 20).unwrap();
+        let end = values[199];
+        assert!((path[0] - end - 0.5).abs() < 0.25, "{}", path[0] - end);
+        let steps: Vec<f64> = path.windows(2).map(|w| w[1] - w[0]).collect();
+        assert!(steps.windows(2).all(|w| w[1] <= w[0] + 1e-12) && steps[18] > 0.0);
+    }
+}

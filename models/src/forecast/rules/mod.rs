@@ -53,3 +53,15 @@ impl Rule for Plain {
         }
     }
 }
+
+/// What a rule says about values now.
+#[cfg(test)]
+fn said(rule: &dyn Rule, values: &[f64], season: usize, horizon: usize) -> Option<Vec<f64>> {
+    use super::{Bounds, Context};
+    let context = Context::new(values, season, Bounds::default());
+    let since = since_reset(context.values());
+    let origins = [values.len() - 30, values.len() - 7, values.len()];
+    let mut told = Told::new(&origins, values.len(), horizon);
+    rule.tell(&Past { values: context.values(), season: context.season(), since: &since, origins: &origins, context: &context }, &mut told);
+    told.path(2).map(<[f64]>::to_vec)
+}

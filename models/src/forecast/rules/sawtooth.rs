@@ -115,3 +115,31 @@ impl Rule for Sawtooth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn the_next_fall_is_foretold_by_its_level_or_by_the_clock() {
+        // Fills by two a step to 60 and starts again at 2, thirty steps a tooth.
+        let tooth = |i: usize| 2.0 + 2.0 * (i % 30) as f64;
+        let values: Vec<f64> = (0..255).map(tooth).collect();
+        for (h, v) in said(&Sawtooth, &values, 0, 80).unwrap().iter().enumerate() {
+            assert!((v - tooth(255 + h)).abs() < 4.5, "{h}: {v} for {}", tooth(255 + h));
+        }
+        // Falls every thirty steps from wherever it has come to: slopes differ from tooth to tooth.
+        let clock = |i: usize| (i % 30) as f64 * [1.0, 3.0, 2.0][(i / 30) % 3];
+        let values: Vec<f64> = (0..285).map(clock).collect();
+        let path = said(&Sawtooth, &values, 0, 30).unwrap();
+        let fall = (1..30).find(|&h| path[h] < path[h - 1]).unwrap();
+        assert!((14..=16).contains(&fall), "{fall}");
+    }
+
+    #[test]
+    fn what_does_not_fall_again_and_again_is_no_sawtooth() {
+        let values: Vec<f64> = (0..200).map(|i| if i < 120 { f64::from(i) } else { f64::from(i) - 110.0 }).collect();
+        assert!(said(&Sawtooth, &values, 0, 20).is_none());
+    }
+}

@@ -62,3 +62,20 @@ impl Rule for Theta {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn the_season_stays_and_half_the_trend() {
+        let value = |i: usize| 20.0 + 0.05 * i as f64 + 5.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin();
+        let values: Vec<f64> = (0..480).map(value).collect();
+        let path = said(&Theta, &values, 24, 48).unwrap();
+        for (h, v) in path.iter().enumerate() {
+            // Half of the growth is missing by design, and the level trails a little.
+            assert!((v - value(480 + h)).abs() < 0.6 + 0.03 * h as f64, "{h}: {v} for {}", value(480 + h));
+        }
+    }
+}
