@@ -1,10 +1,11 @@
-//! How wide an interval has to be at each step: quantiles of past errors near that distance, each error measured against how large errors had
-//! been before it.
+//! How wide an interval has to be at each step: quantiles of past errors near that distance, each error measured against how large errors
+//! had been before it.
 //!
-//! A plain quantile of past errors takes calm weeks and wild ones together. Here each past origin's error is divided by the scale that was known at that
-//! origin and multiplied by today's (locally weighted conformal prediction, Lei et al. 2018, with the scale over time): a series that has calmed down gets
-//! narrower intervals, and one whose errors keep surprising their own scale gets wider ones, by as much as the surprises were. What remains is
-//! that few origins have not met the rare errors yet: for that the quantile is widened by a price over their number.
+//! A plain quantile of past errors takes calm weeks and wild ones together. Here each past origin's error is divided by the scale that was
+//! known at that origin and multiplied by today's (locally weighted conformal prediction, Lei et al. 2018, with the scale over time): a
+//! series that has calmed down gets narrower intervals, and one whose errors keep surprising their own scale gets wider ones, by as much as
+//! the surprises were. What remains is that few origins have not met the rare errors yet: for that the quantile is widened by a price over
+//! their number.
 
 use ndarray::Array2;
 
@@ -17,8 +18,8 @@ const HALF_LIFE_ORIGINS: f64 = 16.0;
 const PRIOR_ORIGINS: f64 = 4.0;
 /// Errors that a knot needs for quantiles of its own.
 const MIN_ERRORS: usize = 4;
-/// Widening times origins. Errors within one origin hang together, so the number of origins, not of errors, is what a quantile is worth. Measured on
-/// hourly and 5-minute series (207 + 250 of them): with this, 95 % intervals hold 95 %.
+/// Widening times origins. Errors within one origin hang together, so the number of origins, not of errors, is what a quantile is worth.
+/// Measured on hourly and 5-minute series (207 + 250 of them): with this, 95 % intervals hold 95 %.
 const PRICE: f64 = 11.0;
 /// With three origins and fewer nothing is known but that little is known.
 const MAX_WIDENING: f64 = 4.0;
@@ -33,7 +34,8 @@ pub(super) struct Bands {
 }
 
 impl Bands {
-    /// `errors` by origin (oldest first) and step; `origins` are the lengths of the past they were made from, `None` where they are of no time.
+    /// `errors` by origin (oldest first) and step; `origins` are the lengths of the past they were made from, `None` where they are of no
+    /// time.
     pub(super) fn new(errors: &Array2<f64>, origins: Option<&[usize]>) -> Self {
         let horizon = errors.ncols();
         let count = MAX_KNOTS.min(horizon);

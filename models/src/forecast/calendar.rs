@@ -12,7 +12,8 @@ const USUAL_DAYS: usize = 4;
 /// Weeks of seven seasons: holidays move, weekends do not.
 const WEEK: usize = 7;
 
-/// One entry for each value of the past, then one for each step ahead; what is not given counts as the last one's offset and as a usual day.
+/// One entry for each value of the past, then one for each step ahead; what is not given counts as the last one's offset and as a usual
+/// day.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Calendar {
     /// Local minus universal time, in steps.
@@ -49,7 +50,8 @@ impl Reading {
     }
 }
 
-/// The past on the grid of the present local time without its special days, which of its values are to be believed, and how to read what comes.
+/// The past on the grid of the present local time without its special days, which of its values are to be believed, and how to read what
+/// comes.
 pub(super) fn straighten(values: &[f64], season: usize, calendar: &Calendar) -> (Vec<f64>, Vec<bool>, Reading) {
     let n = values.len();
     let offset = |i: usize| calendar.offset_steps.get(i).or(calendar.offset_steps.last()).copied().unwrap_or(0);

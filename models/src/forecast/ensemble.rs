@@ -77,12 +77,18 @@ pub(super) fn forecast_by(
     pool.path(present, &mut path);
     let median = context.told(&path, horizon);
 
-    let mut predicted = Array2::from_elem((present, horizon), f64::NAN);
-    for (o, mut row) in predicted.rows_mut().into_iter().enumerate() {
-        let known = horizon.min(values.len() - origins[o]);
+    // An origin at which nobody spoke has no errors; left in, it would pass for one without any.
+    let (mut spoken, mut rows) = (Vec::with_capacity(present), Vec::with_capacity(present * horizon));
+    for (o, &origin) in origins[..present].iter().enumerate() {
+        let known = horizon.min(values.len() - origin);
         pool.path(o, &mut path[..known]);
-        row.iter_mut().zip(&path[..known]).for_each(|(cell, value)| *cell = *value);
+        if path[..known].iter().any(|v| v.is_finite()) {
+            spoken.push(origin);
+            rows.extend_from_slice(&path[..known]);
+            rows.resize(spoken.len() * horizon, f64::NAN);
+        }
     }
-    let errors = ErrorPaths::new(context, &origins[..present], &predicted);
+    let predicted = Array2::from_shape_vec((spoken.len(), horizon), rows).expect("each origin has added a row of the horizon's length");
+    let errors = ErrorPaths::new(context, &spoken, &predicted);
     Ok(Fitted { model, median, errors, bounds: context.bounds(), weights: pool.shares() })
 }

@@ -120,9 +120,9 @@ impl Fitted {
     }
 
     /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), now that `elapsed` steps have passed
-    /// since the origin and the series stands `shift` away from where the median path would have it. It is reached at the first of `sustain`
-    /// steps in a row at or past it; ask for `sustain - 1` steps more than matter, since a run that ends past the last one is not counted.
-    /// See [`Passage`].
+    /// since the origin and the series stands `shift` away from where the median path would have it. It is reached at the first of
+    /// `sustain` steps in a row at or past it; ask for `sustain - 1` steps more than matter, since a run that ends past the last one is not
+    /// counted. See [`Passage`].
     pub fn passage(&self, threshold: f64, upward: bool, shift: f64, elapsed: f64, sustain: usize) -> Passage {
         Passage::new(self, threshold, upward, shift, elapsed, sustain)
     }

@@ -10,14 +10,15 @@ use super::bands::Bands;
 use super::context::{Context, MIN_POINTS};
 use crate::robust::quantile_mut;
 
-/// Past origins that are looked at, where the horizon is short. More cost time linearly; calibration gained little beyond this (error paths of
-/// neighbouring origins overlap).
+/// Past origins that are looked at, where the horizon is short. More cost time linearly; calibration gained little beyond this (error paths
+/// of neighbouring origins overlap).
 const MAX_ORIGINS: usize = 48;
 /// However long the horizon, so many.
 const MIN_ORIGINS: usize = 24;
 /// Steps that are looked at over all origins, between the two.
 const MAX_STEPS: usize = 6_912;
-/// Origins are this far apart, in seasons: near enough for the recent past to be what counts, and meeting every part of the day within a few days.
+/// Origins are this far apart, in seasons: near enough for the recent past to be what counts, and meeting every part of the day within a
+/// few days.
 const SPACING_SEASONS: f64 = 5.0 / 24.0;
 /// Past windows that are kept; they lie evenly over the whole past.
 const MAX_WINDOWS: usize = 24;
@@ -55,7 +56,8 @@ fn spread(first: usize, last: usize, count: usize) -> impl Iterator<Item = usize
     (0..count).map(move |i| if count == 1 { last } else { first + (last - first) * i / (count - 1) })
 }
 
-/// Lengths of the past (in samples) from which a model is judged, oldest first. Recent ones have seen only the first steps of their horizon.
+/// Lengths of the past (in samples) from which a model is judged, oldest first. Recent ones have seen only the first steps of their
+/// horizon.
 pub(super) fn origins(context: &Context, horizon: usize) -> Vec<usize> {
     let Some((first, last)) = judgeable(context, horizon) else { return Vec::new() };
     let most = (MAX_STEPS / horizon.max(1)).clamp(MIN_ORIGINS, MAX_ORIGINS);

@@ -2,8 +2,8 @@
 //!
 //! Weights fall with the error a rule has lately made at this distance from the origin: who knows the next quarter of an hour is seldom who
 //! knows tomorrow. Errors are taken relative to what all rules made of the same origin and averaged as logarithms, so that the one night on
-//! which everybody was wrong does not decide. They are combined by weighted median, which one rule that runs away cannot pull along (means, and picking the best, are
-//! clearly worse: what was best lately is itself noisy).
+//! which everybody was wrong does not decide. They are combined by weighted median, which one rule that runs away cannot pull along (means,
+//! and picking the best, are clearly worse: what was best lately is itself noisy).
 
 use super::rules::average;
 use super::told::{Past, Rule, Told};
@@ -142,7 +142,8 @@ impl Pool {
 
 /// A power of one over the error, block by block; nothing for the much worse, and for those who spoke at too few origins to compare.
 fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
-    // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not outweigh all others.
+    // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not
+    // outweigh all others.
     let hard: Vec<f64> = (0..origins * blocks)
         .map(|at| {
             let (sum, count) = voices.iter().map(|v| v.wrong[at]).filter(|e| e.is_finite()).fold((0.0, 0.0), |(s, c), e| (s + e, c + 1.0));

@@ -1,8 +1,8 @@
 //! Which period a series has: peaks of the periodogram say where to look, hills of the autocorrelation whether there is one.
 //!
-//! After Vlachos, Yu and Castelli, "On periodicity detection and structural periodic similarity" (2005). A periodogram alone takes the slow wander of any
-//! load for a period and splits one that lies between two of its frequencies; autocorrelation alone peaks at every multiple as well. A period
-//! must pass both.
+//! After Vlachos, Yu and Castelli, "On periodicity detection and structural periodic similarity" (2005). A periodogram alone takes the slow
+//! wander of any load for a period and splits one that lies between two of its frequencies; autocorrelation alone peaks at every multiple
+//! as well. A period must pass both.
 
 use super::spectrum::Spectrum;
 use crate::robust::{SIGMA_PER_MAD, median_mut, median_slope};
@@ -57,7 +57,8 @@ pub fn find(values: &[f64], expected: usize) -> usize {
     if expected < 2 {
         return found;
     }
-    // A part of the expected season, or nearly it, is inside it; of a longer one few repeats were seen, and models look back several days anyway.
+    // A part of the expected season, or nearly it, is inside it; of a longer one few repeats were seen, and models look back several days
+    // anyway.
     let off = expected % found;
     let divides = off.min(found - off) * 20 <= found;
     let known = correlation.get(expected).copied().unwrap_or(0.0);
@@ -74,7 +75,8 @@ fn hill(correlation: &[f64], short: usize, long: usize) -> Option<(usize, f64)> 
     (is_top && height >= MIN_CORRELATION && height - valley >= MIN_HILL).then_some((lag, height))
 }
 
-/// The period near `period` whose multiples correlate best: noise moves one hill by a step, but not all of them by as many as they are away.
+/// The period near `period` whose multiples correlate best: noise moves one hill by a step, but not all of them by as many as they are
+/// away.
 fn refined(correlation: &[f64], period: usize) -> usize {
     /// Multiples that are looked at.
     const MULTIPLES: usize = 4;

@@ -1,7 +1,7 @@
 //! Fourier transform of real values, as much of it as finding a period takes: a radix-2 transform in place, and autocorrelation by it.
 //!
-//! Own, because the crate depends on no transform and this is forty lines; 10,080 values take about a millisecond, and a season is looked for
-//! once a series.
+//! Own, because the crate depends on no transform and this is forty lines; 10,080 values take about a millisecond, and a season is looked
+//! for once a series.
 
 use std::f64::consts::TAU;
 

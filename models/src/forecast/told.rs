@@ -29,16 +29,21 @@ pub(super) struct Past<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     horizon: usize,
-    /// Steps that matter at each origin: what lies after the present cannot be judged.
-    reach: Vec<usize>,
+    /// Where each origin's path begins; a path is as long as matters: what lies after the present cannot be judged.
+    starts: Vec<usize>,
     paths: Vec<f64>,
     said: Vec<bool>,
 }
 
 impl Told {
     pub(super) fn new(origins: &[usize], len: usize, horizon: usize) -> Self {
-        let reach = origins.iter().map(|&o| if o == len { horizon } else { horizon.min(len - o) }).collect();
-        Self { horizon, reach, paths: vec![f64::NAN; origins.len() * horizon], said: vec![false; origins.len()] }
+        let mut starts = vec![0];
+        let mut end = 0;
+        for &origin in origins {
+            end += if origin == len { horizon } else { horizon.min(len - origin) };
+            starts.push(end);
+        }
+        Self { horizon, starts, paths: vec![f64::NAN; end], said: vec![false; origins.len()] }
     }
 
     pub(super) fn horizon(&self) -> usize {
@@ -52,19 +57,17 @@ impl Told {
 
     /// Steps to forecast at the origin of that number.
     pub(super) fn reach(&self, origin: usize) -> usize {
-        self.reach[origin]
+        self.starts[origin + 1] - self.starts[origin]
     }
 
     /// Has the path of one origin written; it counts if `write` says so and all of it is finite.
     pub(super) fn write(&mut self, origin: usize, write: impl FnOnce(&mut [f64]) -> bool) {
-        let start = origin * self.horizon;
-        let path = &mut self.paths[start..start + self.reach[origin]];
+        let path = &mut self.paths[self.starts[origin]..self.starts[origin + 1]];
         self.said[origin] = write(path) && path.iter().all(|v| v.is_finite());
     }
 
     /// The path of an origin, as far as it matters, if the rule spoke there.
     pub(super) fn path(&self, origin: usize) -> Option<&[f64]> {
-        let start = origin * self.horizon;
-        self.said[origin].then(|| &self.paths[start..start + self.reach[origin]])
+        self.said[origin].then(|| &self.paths[self.starts[origin]..self.starts[origin + 1]])
     }
 }

@@ -1,8 +1,8 @@
 //! Analogs: what came after past moments that looked like now, at the same time of other days.
 //!
-//! After Lorenz, "Atmospheric predictability as revealed by naturally occurring analogues" (1969), with the time of day held fixed: only whole days
-//! back are looked at, which is cheap and keeps the rhythm. A weighted median of what followed them is not pulled along by the one day on which
-//! something happened.
+//! After Lorenz, "Atmospheric predictability as revealed by naturally occurring analogues" (1969), with the time of day held fixed: only
+//! whole days back are looked at, which is cheap and keeps the rhythm. A weighted median of what followed them is not pulled along by the
+//! one day on which something happened.
 
 use super::super::told::{Past, Rule, Told};
 use crate::robust::weighted_median_mut;

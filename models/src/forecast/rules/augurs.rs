@@ -17,6 +17,9 @@ pub(in super::super) struct Mstl;
 /// Automatic exponential smoothing (Hyndman et al. 2002) of the seasonally adjusted series, plus the season.
 pub(in super::super) struct Ets;
 
+/// Origins, the present among them, that either is asked at: each is a fit of its own.
+const MAX_JUDGED: usize = 13;
+
 /// Points that ETS is fitted to: 0.03 s for 168 points, seconds for 10,000.
 const ETS_POINTS: usize = 336;
 
@@ -30,7 +33,8 @@ impl Rule for Mstl {
         if season == 0 {
             return;
         }
-        for (o, &origin) in past.origins.iter().enumerate().filter(|(_, origin)| **origin >= 2 * season) {
+        let judged = past.origins.len().saturating_sub(MAX_JUDGED);
+        for (o, &origin) in past.origins.iter().enumerate().skip(judged).filter(|(_, origin)| **origin >= 2 * season) {
             told.write(o, |out| {
                 let (scaled, mean, sigma) = standardized(&past.values[..origin]);
                 let trend = AutoETSTrendModel::from(AutoETS::non_seasonal());
@@ -49,7 +53,7 @@ impl Rule for Ets {
     }
 
     fn tell(&self, past: &Past<'_>, told: &mut Told) {
-        for (o, &origin) in past.origins.iter().enumerate() {
+        for (o, &origin) in past.origins.iter().enumerate().skip(past.origins.len().saturating_sub(MAX_JUDGED)) {
             let (values, season) = (&past.values[..origin], past.season);
             let shape = if season > 0 && origin >= 2 * season { seasonal_shape(values, season) } else { vec![0.0] };
             let from = origin.saturating_sub(ETS_POINTS);

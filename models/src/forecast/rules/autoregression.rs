@@ -1,8 +1,9 @@
 //! Linear autoregression on seasonal neighbours: the next value from the last ones and from those a day, two days, a week ago.
 //!
-//! After Doornik, Castle and Hendry, "Card forecasts for M4" (2020), whose calibrated average of simple autoregressive rules was the best on M4's hourly
-//! series. Values are taken on the scale of the fourth root, less the mean of the last season, so that the level needs no intercept and may wander;
-//! the penalty stands for what a short history cannot tell. One pass: the normal equations grow with the past and are solved at each origin.
+//! After Doornik, Castle and Hendry, "Card forecasts for M4" (2020), whose calibrated average of simple autoregressive rules was the best
+//! on M4's hourly series. Values are taken on the scale of the fourth root, less the mean of the last season, so that the level needs no
+//! intercept and may wander; the penalty stands for what a short history cannot tell. One pass: the normal equations grow with the past and
+//! are solved at each origin.
 //!
 //! Rows that the last solution missed by far count less (Huber, "Robust estimation of a location parameter", 1964): bursts are no dynamics.
 

@@ -1,6 +1,7 @@
 //! As at the same time of past days: seasonal naive and its kin, shifted to today's level where that helps.
 //!
-//! On loads with a daily rhythm these are what every model has to beat (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", 5.2).
+//! On loads with a daily rhythm these are what every model has to beat (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice",
+//! 5.2).
 
 use super::Plain;
 use super::level::level;
@@ -34,8 +35,8 @@ const OTHER_DAYS: usize = 3;
 /// A value this many robust sigmas of day-to-day change away from the days before is none of a usual day.
 const UNUSUAL: f64 = 6.0;
 
-/// The last day, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm. What
-/// still goes on is left as it is, since it may be the new level.
+/// The last day, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm.
+/// What still goes on is left as it is, since it may be the new level.
 fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
     let n = past.len();
     let mut day = past[n - season..].to_vec();

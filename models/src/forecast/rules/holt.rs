@@ -1,8 +1,8 @@
 //! Exponential smoothing with a damped trend, several parameter sets in lockstep.
 //!
-//! Holt's method (1957) with the damping of Gardner and McKenzie, "Forecasting trends in time series" (1985). The usual fit searches for the best
-//! parameters again and again over the whole past; here a handful of sets run side by side, one pass, and at any moment the one that has
-//! lately been least wrong speaks. That costs a dozen nanoseconds a value and set, and no search can run away.
+//! Holt's method (1957) with the damping of Gardner and McKenzie, "Forecasting trends in time series" (1985). The usual fit searches for
+//! the best parameters again and again over the whole past; here a handful of sets run side by side, one pass, and at any moment the one
+//! that has lately been least wrong speaks. That costs a dozen nanoseconds a value and set, and no search can run away.
 
 use super::super::told::{Past, Rule, Told};
 

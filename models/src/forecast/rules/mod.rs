@@ -1,7 +1,7 @@
 //! The family's members: simple causal rules, each right about some kind of series.
 //!
-//! Each takes the values up to an origin and says the steps after it. Alone most are naive; weighed by their own past errors they are hard to
-//! beat.
+//! Each takes the values up to an origin and says the steps after it. Alone most are naive; weighed by their own past errors they are hard
+//! to beat.
 
 mod analog;
 mod augurs;
@@ -36,8 +36,8 @@ use super::told::{Past, Rule, Told};
 /// A rule that needs nothing but the past of one origin, asked at each in turn.
 pub(super) struct Plain {
     name: &'static str,
-    /// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps after; `false` where it has
-    /// nothing to say.
+    /// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps
+    /// after; `false` where it has nothing to say.
     say: fn(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool,
 }
 

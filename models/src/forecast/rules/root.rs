@@ -1,4 +1,5 @@
-//! The fourth root of a series that is never negative: loads and sizes swing in proportion to their level, and on the root's scale they swing evenly.
+//! The fourth root of a series that is never negative: loads and sizes swing in proportion to their level, and on the root's scale they
+//! swing evenly.
 //!
 //! Milder than the logarithm and defined at zero. The median of a forecast passes through unchanged, since the root keeps order.
 

@@ -1,9 +1,9 @@
-//! Series that fill and are emptied: logs and their rotation, heaps and their collector, leaks and restarts. Each tooth is a segment of its own, and the
-//! next fall is foretold as the past ones came: at their level, or at their rhythm, whichever they kept to better.
+//! Series that fill and are emptied: logs and their rotation, heaps and their collector, leaks and restarts. Each tooth is a segment of its
+//! own, and the next fall is foretold as the past ones came: at their level, or at their rhythm, whichever they kept to better.
 //!
 //! A smoother averages the teeth away and a line runs through the roof; here the line is drawn to where such lines have ended and begins
-//! again where they have begun. Segments as in piecewise linear representation (Keogh et al., "An online algorithm for segmenting time series", 2001), but
-//! cut at falls alone, which need no search.
+//! again where they have begun. Segments as in piecewise linear representation (Keogh et al., "An online algorithm for segmenting time
+//! series", 2001), but cut at falls alone, which need no search.
 
 use super::super::told::{Past, Rule, Told};
 use crate::robust::{SIGMA_PER_MAD, median_mut, median_slope};

@@ -1,7 +1,7 @@
 //! The theta method: half of the linear trend, the rest by simple exponential smoothing, on the seasonally adjusted series.
 //!
-//! Assimakopoulos and Nikolopoulos, "The theta model" (2000), in the form to which Hyndman and Billah (2003) reduced it: smoothing with a drift of
-//! half the slope. Winner of the M3 competition; the smoothing gain is chosen among a few by past errors instead of by a search.
+//! Assimakopoulos and Nikolopoulos, "The theta model" (2000), in the form to which Hyndman and Billah (2003) reduced it: smoothing with a
+//! drift of half the slope. Winner of the M3 competition; the smoothing gain is chosen among a few by past errors instead of by a search.
 
 use super::super::told::{Past, Rule, Told};
 

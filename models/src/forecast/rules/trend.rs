@@ -1,7 +1,7 @@
 //! Straight growth: disks that fill, leaks, queues that are not drained.
 //!
-//! Two robust lines: Theil and Sen's median slope (Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968) to draw wild values
-//! in, and least squares through what is left; over short windows the median change alone. Never across a reset.
+//! Two robust lines: Theil and Sen's median slope (Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968) to draw
+//! wild values in, and least squares through what is left; over short windows the median change alone. Never across a reset.
 
 use super::Plain;
 use super::level::level;

@@ -1,8 +1,9 @@
 //! Exponential smoothing with a daily and, where there are two of them, a weekly season.
 //!
-//! Winters (1960); two seasons and the carried-over last error after Taylor, "Short-term electricity demand forecasting using double seasonal
-//! exponential smoothing" (2003). On the scale of the fourth root, so that the season grows with the level. Parameter sets run in lockstep as in
-//! `holt`. There is no trend: over a day the level's own persistence says more, and a week of growth is the business of other rules.
+//! Winters (1960); two seasons and the carried-over last error after Taylor, "Short-term electricity demand forecasting using double
+//! seasonal exponential smoothing" (2003). On the scale of the fourth root, so that the season grows with the level. Parameter sets run in
+//! lockstep as in `holt`. There is no trend: over a day the level's own persistence says more, and a week of growth is the business of
+//! other rules.
 
 use super::super::told::{Past, Rule, Told};
 use super::root::Root;
