@@ -61,7 +61,7 @@ pub struct Breach {
     pub eta_s: [Option<f64>; 3],
 }
 
-/// Steps of the season: a day where the step divides it, the week of a daily series; 0 for none.
+/// Steps of the season by the calendar: a day where the step divides it, the week of a daily series; 0 for none.
 pub fn season_steps(step: Span) -> usize {
     let (day, step) = (Span::DAY.as_millis(), step.as_millis().max(1));
     match step {
@@ -95,7 +95,8 @@ impl Ahead {
         if !values.iter().any(|v| v.is_finite()) {
             return Err(AheadError::TooOld { last, origin });
         }
-        let context = Context::new(&values, season_steps(step), Bounds::default());
+        let season = portent_models::forecast::season::find(&values, season_steps(step));
+        let context = Context::new(&values, season, Bounds::default());
         let fitted = fit_or_level(model, &context, steps as usize + sustain.clamp(1, MAX_SUSTAIN) - 1)?;
         let recent = (RATE_OVER.as_millis() / step.as_millis()).max(MIN_RATE_STEPS) as usize;
         let recent = values[values.len().saturating_sub(recent)..].to_vec();

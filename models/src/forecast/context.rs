@@ -1,5 +1,7 @@
 //! The past of one series as a model sees it: equally spaced, gaps filled for the arithmetic and still known as gaps.
 
+use super::calendar::{Calendar, Reading, straighten};
+
 /// What no value lies beyond.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
@@ -31,21 +33,32 @@ pub struct Context {
     present: Vec<bool>,
     season: usize,
     bounds: Bounds,
+    reading: Reading,
 }
 
 impl Context {
     /// `values` on an equally spaced grid, NaN where missing, the last one at the origin. `season` is a day in steps, 0 for none.
     pub fn new(values: &[f64], season: usize, bounds: Bounds) -> Self {
+        Self::believing(values, |_| true, season, bounds)
+    }
+
+    /// The same where clocks are changed or some days are unlike others: see [`Calendar`].
+    pub fn with_calendar(values: &[f64], season: usize, bounds: Bounds, calendar: &Calendar) -> Self {
+        let (local, believed, reading) = straighten(values, season, calendar);
+        Self { reading, ..Self::believing(&local, |i| believed[i], season, bounds) }
+    }
+
+    fn believing(values: &[f64], believed: impl Fn(usize) -> bool, season: usize, bounds: Bounds) -> Self {
         let keep = if season > 0 { (MAX_SEASONS * season).max(MAX_POINTS) } else { MAX_POINTS };
-        let values = &values[values.len().saturating_sub(keep)..];
+        let cut = values.len().saturating_sub(keep);
         // What lies before the first sample is not a gap, it is nothing.
-        let first = values.iter().position(|v| v.is_finite()).unwrap_or(values.len());
+        let first = cut + values[cut..].iter().position(|v| v.is_finite()).unwrap_or(values.len() - cut);
         let values = &values[first..];
-        let present: Vec<bool> = values.iter().map(|v| v.is_finite()).collect();
+        let present: Vec<bool> = values.iter().enumerate().map(|(i, v)| v.is_finite() && believed(first + i)).collect();
         let mut filled = values.to_vec();
         bridge(&mut filled);
         let season = if season >= 2 && filled.len() >= 2 * season { season } else { 0 };
-        Self { filled, present, season, bounds }
+        Self { filled, present, season, bounds, reading: Reading::default() }
     }
 
     pub fn values(&self) -> &[f64] {
@@ -65,6 +78,11 @@ impl Context {
         self.present.iter().filter(|p| **p).count()
     }
 
+    /// Whether a value was really there.
+    pub(super) fn is_present(&self, index: usize) -> bool {
+        self.present[index]
+    }
+
     /// The value, or NaN where the series had a gap.
     pub fn truth(&self, index: usize) -> f64 {
         if self.present[index] { self.filled[index] } else { f64::NAN }
@@ -77,6 +95,16 @@ impl Context {
 
     pub fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// Steps that a model has to look ahead so that `horizon` steps can be told.
+    pub(super) fn reach(&self, horizon: usize) -> usize {
+        self.reading.reach(horizon)
+    }
+
+    /// A model's path as the world will see it: by the clock of each step, with what its day adds, inside the bounds.
+    pub(super) fn told(&self, path: &[f64], horizon: usize) -> Vec<f64> {
+        self.reading.read(path, horizon).into_iter().map(|v| self.bounds.clamp(v)).collect()
     }
 }
 

@@ -4,20 +4,26 @@
 //! Every model gets its intervals the same way, from its own errors at past origins of the same series ([`paths`]): a model's own
 //! theory of its errors covers 79-92 % where it says 95 %.
 
-mod augurs;
+mod bands;
+mod calendar;
 mod context;
 mod ensemble;
-mod members;
+mod family;
 mod paths;
+mod pool;
+mod rules;
 mod scant;
+pub mod season;
 mod single;
+mod spectrum;
+mod told;
 
-pub use augurs::{Ets, Mstl};
+pub use calendar::Calendar;
 pub use context::{Bounds, Context, MIN_POINTS};
 pub use ensemble::Ensemble;
-pub use paths::ErrorPaths;
+pub use family::{NAMES, by_name};
+pub use paths::{ErrorPaths, Window};
 pub use scant::fit_or_level;
-pub use single::{Drift, Naive, SeasonalNaive};
 
 use crate::breach::Passage;
 
@@ -114,29 +120,13 @@ impl Fitted {
     }
 
     /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), now that `elapsed` steps have passed
-    /// since the origin and the series stands `shift` away from where the median path would have it. It is reached at the first of `sustain`
-    /// steps in a row at or past it; ask for `sustain - 1` steps more than matter, since a run that ends past the last one is not counted.
-    /// See [`Passage`].
+    /// since the origin and the series stands `shift` away from where the median path would have it. It is reached at the first of
+    /// `sustain` steps in a row at or past it; ask for `sustain - 1` steps more than matter, since a run that ends past the last one is not
+    /// counted. See [`Passage`].
     pub fn passage(&self, threshold: f64, upward: bool, shift: f64, elapsed: f64, sustain: usize) -> Passage {
         Passage::new(self, threshold, upward, shift, elapsed, sustain)
     }
 }
-
-/// The model of that name.
-pub fn by_name(name: &str) -> Option<Box<dyn Model>> {
-    Some(match name {
-        "auto" | "ensemble" => Box::new(Ensemble),
-        "naive" => Box::new(Naive),
-        "seasonal-naive" => Box::new(SeasonalNaive),
-        "drift" => Box::new(Drift),
-        "mstl" => Box::new(Mstl),
-        "ets" => Box::new(Ets),
-        _ => return None,
-    })
-}
-
-/// Names that [`by_name`] knows; the first is the default.
-pub const NAMES: [&str; 6] = ["auto", "naive", "seasonal-naive", "drift", "mstl", "ets"];
 
 #[cfg(test)]
 mod conformance;

@@ -74,7 +74,7 @@ pub struct Forecast {
     /// Samples in a row that make a breach [default: 1]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=MAX_SUSTAIN as i64))]
     sustain: Option<u16>,
-    /// Which model
+    /// Which member of the family; auto weighs them by their own past errors
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = portent_models::forecast::NAMES)]
     model: String,
     /// Distance between steps [default: each series' own]

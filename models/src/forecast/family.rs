@@ -1,0 +1,69 @@
+//! The family by name.
+
+use super::rules::{
+    ANALOG_QUARTER, Blend, DRIFT, DampedHolt, Ets, HoltWinters, LAST, MEDIAN_DAY, Mstl, NARROW, SEASONAL, SEASONAL_MEDIAN, Sawtooth, Theta,
+    WIDE,
+};
+use super::single::Single;
+use super::told::Rule;
+use super::{Ensemble, Model};
+
+static AUTOREGRESSION: Blend = Blend { name: "autoregression", rules: [&WIDE, &NARROW] };
+
+/// Members that can be asked for alone.
+const SINGLES: [&dyn Rule; 13] = [
+    &LAST,
+    &MEDIAN_DAY,
+    &SEASONAL,
+    &SEASONAL_MEDIAN,
+    &DRIFT,
+    &DampedHolt,
+    &HoltWinters,
+    &Theta,
+    &AUTOREGRESSION,
+    &ANALOG_QUARTER,
+    &Sawtooth,
+    &Mstl,
+    &Ets,
+];
+
+/// Names that [`by_name`] knows; the first is the default, the combination of the family.
+pub const NAMES: [&str; 14] = [
+    "auto",
+    "naive",
+    "median-day",
+    "seasonal-naive",
+    "seasonal-median",
+    "drift",
+    "holt",
+    "holt-winters",
+    "theta",
+    "autoregression",
+    "analog",
+    "sawtooth",
+    "mstl",
+    "ets",
+];
+
+/// The model of that name.
+pub fn by_name(name: &str) -> Option<Box<dyn Model>> {
+    if matches!(name, "auto" | "ensemble") {
+        return Some(Box::new(Ensemble));
+    }
+    let rule = SINGLES.into_iter().find(|rule| rule.name() == name)?;
+    Some(Box::new(Single(rule)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_its_model_and_every_model_its_name() {
+        for name in &NAMES[1..] {
+            assert_eq!(by_name(name).unwrap().name(), *name);
+        }
+        assert_eq!(NAMES.len(), SINGLES.len() + 1);
+        assert!(by_name("auto").is_some() && by_name("prophet").is_none());
+    }
+}

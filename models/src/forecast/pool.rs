@@ -1,0 +1,191 @@
+//! Rules side by side: what each says now and said at past origins, how wrong it was there, and what weight that gives it.
+//!
+//! Weights fall with the error a rule has lately made at this distance from the origin: who knows the next quarter of an hour is seldom who
+//! knows tomorrow. Errors are taken relative to what all rules made of the same origin and averaged as logarithms, so that the one night on
+//! which everybody was wrong does not decide. They are combined by weighted median, which one rule that runs away cannot pull along (means,
+//! and picking the best, are clearly worse: what was best lately is itself noisy).
+
+use super::rules::average;
+use super::told::{Past, Rule, Told};
+use crate::robust::{SIGMA_PER_MAD, median_mut, weighted_median_mut};
+
+/// A rule whose errors are this many times the best one's has no say.
+const WORST_RATIO: f64 = 2.0;
+/// An error this many origins back counts half: a series that has begun to leak is not what it was, and the rules that see it must get
+/// their say before its week is over.
+const HALF_LIFE_ORIGINS: f64 = 16.0;
+/// How sharply weight falls with error: of two rules, one twice as wrong has a sixteenth of the other's say.
+const ERROR_POWER: i32 = 4;
+/// An error this small against the others' is as good as none: logarithms must not run away.
+const LEAST_RELATIVE: f64 = 1e-3;
+/// Rules that are heard at a step: more change nothing but the time a median takes.
+const MAX_HEARD: usize = 8;
+
+/// A first step within this many typical ones is nothing new.
+const USUAL_JUMPS: f64 = 4.0;
+/// Distances from the origin that are weighed apart: each as far again as all before, from two steps on.
+const FIRST_BLOCK: usize = 2;
+
+/// Which block of distances a step (from 0) belongs to.
+fn block(step: usize) -> usize {
+    (step / FIRST_BLOCK + 1).ilog2() as usize
+}
+
+/// One rule's word.
+struct Voice {
+    name: &'static str,
+    told: Told,
+    /// Mean absolute error by origin (the present left out) and, within it, block; NaN where unknown.
+    wrong: Vec<f64>,
+    /// At how many past origins it spoke.
+    spoke: usize,
+    /// How far it jumps from the last value, against what is usual for it: 1 for a usual jump, less for a large one.
+    trust: f64,
+    /// By block; all blocks' add up to the number of blocks over the whole pool.
+    weights: Vec<f64>,
+}
+
+impl Voice {
+    /// `step` is the series' usual change: values are never closer together. `None` where the rule has nothing to say now.
+    fn judged(name: &'static str, told: Told, past: &Past<'_>, step: f64) -> Option<Self> {
+        let (n, present) = (past.values.len(), past.origins.len() - 1);
+        let now = told.path(present)?;
+        let blocks = block(told.horizon().max(1) - 1) + 1;
+        let mut wrong = vec![f64::NAN; present * blocks];
+        let mut jumps = Vec::with_capacity(present);
+        for ((o, &origin), wrong) in past.origins[..present].iter().enumerate().zip(wrong.chunks_exact_mut(blocks)) {
+            let Some(path) = told.path(o) else { continue };
+            jumps.push((path[0] - past.values[origin - 1]).abs());
+            let (mut b, mut sum, mut count) = (0, 0.0, 0.0);
+            for (h, predicted) in path.iter().enumerate() {
+                if past.context.is_present(origin + h) {
+                    sum += (past.values[origin + h] - predicted).abs();
+                    count += 1.0;
+                }
+                if h + 1 == path.len() || block(h + 1) != b {
+                    wrong[b] = if count > 0.0 { sum / count } else { f64::NAN };
+                    (b, sum, count) = (block(h + 1), 0.0, 0.0);
+                }
+            }
+        }
+        let spoke = jumps.len();
+        let usual = USUAL_JUMPS * (SIGMA_PER_MAD * if jumps.is_empty() { 0.0 } else { median_mut(&mut jumps) }).max(step);
+        let jump = (now[0] - past.values[n - 1]).abs();
+        let trust = if jump <= usual { 1.0 } else { (usual / jump) * (usual / jump) };
+        Some(Self { name, told, wrong, spoke, trust, weights: Vec::with_capacity(blocks) })
+    }
+}
+
+/// All rules that have something to say now.
+pub(super) struct Pool {
+    voices: Vec<Voice>,
+}
+
+impl Pool {
+    /// `blends` names means of two of the rules that take part as rules of their own.
+    pub(super) fn new(rules: &[&dyn Rule], blends: &[(&'static str, &str, &str)], past: &Past<'_>, horizon: usize) -> Self {
+        let n = past.values.len();
+        let mut steps: Vec<f64> = past.values.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
+        let step = if steps.is_empty() { 0.0 } else { median_mut(&mut steps) };
+        let mut voices: Vec<Voice> = Vec::with_capacity(rules.len() + blends.len());
+        for rule in rules {
+            let mut told = Told::new(past.origins, n, horizon);
+            rule.tell(past, &mut told);
+            voices.extend(Voice::judged(rule.name(), told, past, step));
+        }
+        for (name, a, b) in blends {
+            let told = |name: &str| voices.iter().find(|v| v.name == name).map(|v| &v.told);
+            if let (Some(a), Some(b)) = (told(a), told(b)) {
+                let mut mean = Told::new(past.origins, n, horizon);
+                average(a, b, &mut mean);
+                voices.extend(Voice::judged(name, mean, past, step));
+            }
+        }
+        weigh(&mut voices, past.origins.len() - 1, block(horizon.max(1) - 1) + 1);
+        Self { voices }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.voices.is_empty()
+    }
+
+    /// The combined path of one origin, as far as `out` is long; steps at which nobody spoke are NaN.
+    pub(super) fn path(&self, origin: usize, out: &mut [f64]) {
+        let mut votes: Vec<(f64, f64)> = Vec::with_capacity(self.voices.len());
+        let mut speaking: Vec<(f64, &[f64])> = Vec::with_capacity(self.voices.len());
+        let mut b = usize::MAX;
+        for (h, o) in out.iter_mut().enumerate() {
+            if block(h) != b {
+                b = block(h);
+                speaking.clear();
+                let heard = |v: &'_ &Voice| v.weights[b] > 0.0;
+                speaking.extend(self.voices.iter().filter(heard).filter_map(|v| v.told.path(origin).map(|path| (v.weights[b], path))));
+            }
+            votes.clear();
+            votes.extend(speaking.iter().map(|(weight, path)| (path[h], *weight)));
+            *o = weighted_median_mut(&mut votes);
+        }
+    }
+
+    /// Members by their mean weight over all distances, the heaviest first; the weights add up to 1.
+    pub(super) fn shares(&self) -> Vec<(&'static str, f64)> {
+        let mut shares: Vec<(&'static str, f64)> = self
+            .voices
+            .iter()
+            .map(|v| (v.name, v.weights.iter().sum::<f64>() / v.weights.len().max(1) as f64))
+            .filter(|(_, w)| *w > 0.0)
+            .collect();
+        shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+        shares
+    }
+}
+
+/// A power of one over the error, block by block; nothing for the much worse, and for those who spoke at too few origins to compare.
+fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
+    // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not
+    // outweigh all others.
+    let hard: Vec<f64> = (0..origins * blocks)
+        .map(|at| {
+            let (sum, count) = voices.iter().map(|v| v.wrong[at]).filter(|e| e.is_finite()).fold((0.0, 0.0), |(s, c), e| (s + e, c + 1.0));
+            if count > 0.0 { sum / count } else { f64::NAN }
+        })
+        .collect();
+    let recent: Vec<f64> = (0..origins).map(|o| 0.5_f64.powf((origins - 1 - o) as f64 / HALF_LIFE_ORIGINS)).collect();
+    for b in 0..blocks {
+        let errors: Vec<Option<f64>> = voices
+            .iter()
+            .map(|v| {
+                if 2 * v.spoke <= origins && origins > 0 {
+                    return None;
+                }
+                let (mut sum, mut weight) = (0.0, 0.0);
+                for (o, recent) in recent.iter().enumerate() {
+                    let (wrong, hard) = (v.wrong[o * blocks + b], hard[o * blocks + b]);
+                    if wrong.is_finite() && hard.is_finite() {
+                        // Where nobody was wrong nobody was worse than another.
+                        let relative = if hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
+                        sum += recent * relative.ln();
+                        weight += recent;
+                    }
+                }
+                Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })
+            })
+            .collect();
+        let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+        let mut raw: Vec<f64> = errors
+            .iter()
+            .zip(voices.iter())
+            .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER)))
+            .collect();
+        // Stable: of equals the first ones are heard.
+        let mut ranked: Vec<usize> = (0..raw.len()).collect();
+        ranked.sort_by(|&a, &b| raw[b].total_cmp(&raw[a]));
+        ranked.iter().skip(MAX_HEARD).for_each(|&unheard| raw[unheard] = 0.0);
+        let total: f64 = raw.iter().sum();
+        for (i, (voice, weight)) in voices.iter_mut().zip(&raw).enumerate() {
+            // No error is known yet: the first rule, the present level, alone speaks.
+            let fallback = if i == 0 { 1.0 } else { 0.0 };
+            voice.weights.push(if total > 0.0 && total.is_finite() { weight / total } else { fallback });
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Analogs: what came after past moments that looked like now, at the same time of other days.
+//!
+//! After Lorenz, "Atmospheric predictability as revealed by naturally occurring analogues" (1969), with the time of day held fixed: only
+//! whole days back are looked at, which is cheap and keeps the rhythm. A weighted median of what followed them is not pulled along by the
+//! one day on which something happened.
+
+use super::super::told::{Past, Rule, Told};
+use crate::robust::weighted_median_mut;
+
+/// Past days that are looked at: four weeks.
+const MAX_DAYS: usize = 28;
+/// Of these, so many take part: the likest say nearly all, and a sort of them is what a step costs.
+const MAX_VOTES: usize = 8;
+
+/// Quick: the last eighth of a day, recent days first.
+pub(in super::super) static ANALOG_SHORT: Analog =
+    Analog { name: "analog-short", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: false };
+/// The last quarter of a day.
+pub(in super::super) static ANALOG_QUARTER: Analog =
+    Analog { name: "analog", compared: 0.25, distance_power: 2, age_power: 0.25, shifted: false };
+/// The shape of the whole last day, whatever its level.
+pub(in super::super) static ANALOG_DAY: Analog =
+    Analog { name: "analog-day", compared: 1.0, distance_power: 3, age_power: 0.0, shifted: true };
+/// As the quick one, at today's level.
+pub(in super::super) static ANALOG_LEVEL: Analog =
+    Analog { name: "analog-level", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: true };
+
+/// See the module.
+pub(in super::super) struct Analog {
+    name: &'static str,
+    /// Steps before the origin that are compared, as a share of the season.
+    compared: f64,
+    /// How fast weight falls with distance and with age in days: powers.
+    distance_power: i32,
+    age_power: f64,
+    /// Whether days are compared and continued after moving them to today's level.
+    shifted: bool,
+}
+
+impl Analog {
+    /// (weight, where that day's future begins, what is added to it) of past days, the heaviest first.
+    fn days(&self, past: &[f64], season: usize, ages: &[f64; MAX_DAYS]) -> Vec<(f64, usize, f64)> {
+        let n = past.len();
+        let compared = ((self.compared * season as f64) as usize).max(2);
+        if n < season + compared {
+            return Vec::new();
+        }
+        let now = &past[n - compared..];
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let mean_now = mean(now);
+        let mut days: Vec<(f64, usize, f64)> = (1..=((n - compared) / season).min(MAX_DAYS))
+            .map(|back| {
+                let start = n - back * season;
+                let then = &past[start - compared..start];
+                let shift = if self.shifted { mean_now - mean(then) } else { 0.0 };
+                let distance = now.iter().zip(then).map(|(a, b)| (a - b - shift).abs()).sum::<f64>() / compared as f64;
+                (distance, start, shift)
+            })
+            .collect();
+        // A day exactly like today must not silence all others: distances count from a tenth of the usual one.
+        let usual = days.iter().map(|d| d.0).sum::<f64>() / days.len() as f64;
+        for (back, day) in days.iter_mut().enumerate() {
+            let distance = if usual > 0.0 { day.0 / usual + 0.1 } else { 1.0 };
+            day.0 = distance.powi(-self.distance_power) * ages[back];
+        }
+        days.sort_by(|a, b| b.0.total_cmp(&a.0));
+        days.truncate(MAX_VOTES);
+        days
+    }
+}
+
+impl Rule for Analog {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn tell(&self, past: &Past<'_>, told: &mut Told) {
+        let season = past.season;
+        if season == 0 {
+            return;
+        }
+        let mut votes = Vec::with_capacity(MAX_VOTES);
+        let ages: [f64; MAX_DAYS] = std::array::from_fn(|back| ((back + 1) as f64).powf(-self.age_power));
+        for (o, &origin) in past.origins.iter().enumerate() {
+            let known = &past.values[..origin];
+            let days = self.days(known, season, &ages);
+            if days.len() < 2 {
+                continue;
+            }
+            told.write(o, |out| {
+                for h in 0..out.len() {
+                    if h >= season {
+                        out[h] = out[h - season];
+                        continue;
+                    }
+                    votes.clear();
+                    votes.extend(days.iter().map(|&(weight, start, shift)| (known[start + h] + shift, weight)));
+                    out[h] = weighted_median_mut(&mut votes);
+                }
+                true
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said;
+    use super::*;
+
+    #[test]
+    fn a_day_like_one_of_two_kinds_is_known_by_its_morning() {
+        // Two kinds of days by turns of no fixed order; they part at the sixth step.
+        let kind = |day: usize| [0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 0, 1][day % 12];
+        let value = |i: usize| if kind(i / 24) == 1 && i % 24 >= 6 { 30.0 } else { 10.0 } + (i % 24) as f64 * 0.1;
+        // Ten steps into a day of the second kind after one of the first.
+        let values: Vec<f64> = (0..24 * 23 + 10).map(value).collect();
+        let path = said(&ANALOG_QUARTER, &values, 24, 14).unwrap();
+        for (h, v) in path.iter().enumerate() {
+            assert!((v - value(24 * 23 + 10 + h)).abs() < 1.0, "{h}: {v}");
+        }
+    }
+}

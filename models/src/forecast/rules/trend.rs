@@ -1,0 +1,107 @@
+//! Straight growth: disks that fill, leaks, queues that are not drained.
+//!
+//! Two robust lines: Theil and Sen's median slope (Sen, "Estimates of the regression coefficient based on Kendall's tau", 1968) to draw
+//! wild values in, and least squares through what is left; over short windows the median change alone. Never across a reset.
+
+use super::Plain;
+use super::level::level;
+use crate::robust::{SIGMA_PER_MAD, median_mut, median_slope};
+
+/// Steady growth of the last hours: a quarter of a season.
+pub(in super::super) static TREND_SHORT: Plain = Plain { name: "trend-short", say: trend_short };
+/// A line through the last day.
+pub(in super::super) static TREND_DAY: Plain = Plain { name: "trend-day", say: trend_day };
+/// A line through the last three days.
+pub(in super::super) static DRIFT: Plain = Plain { name: "drift", say: trend_days };
+
+/// Points of the short trend without a season; with one, a quarter of it.
+const SHORT: usize = 12;
+
+fn trend_short(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
+    steady(past, if season > 0 { (season / 4).max(6) } else { SHORT }, since, out)
+}
+
+fn trend_day(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
+    if season == 0 { steady(past, 3 * SHORT, since, out) } else { trend(past, season, since, out) }
+}
+
+fn trend_days(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
+    trend(past, if season > 0 { 3 * season } else { 12 * SHORT }, since, out)
+}
+
+/// Steady growth: the median change over a quarter of the window goes on from the present level. A jump changes less than half of those
+/// differences and so adds no slope, where a fitted line would tilt for the whole window.
+fn steady(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
+    let from = past.len().saturating_sub(window).max(since.min(past.len()));
+    let values = &past[from..];
+    if values.len() < 4 {
+        return false;
+    }
+    let lag = (values.len() / 4).max(1);
+    let mut changes: Vec<f64> = values[lag..].iter().zip(values).map(|(b, a)| (b - a) / lag as f64).collect();
+    let slope = median_mut(&mut changes);
+    // The level is the median of three values, which lies at the middle one: a step back.
+    let start = level(values) + slope;
+    for (h, o) in out.iter_mut().enumerate() {
+        *o = start + slope * (h + 1) as f64;
+    }
+    true
+}
+
+/// A straight line by least squares through the last `window` values, but only since the last reset; values further than three robust
+/// sigmas from a median line (Theil and Sen) are drawn in to there first, so that a spike does not tilt it.
+fn trend(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
+    let from = past.len().saturating_sub(window).max(since.min(past.len()));
+    let values = &past[from..];
+    if values.len() < 4 {
+        return false;
+    }
+    let slope = median_slope(values);
+    let mut offsets: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * i as f64).collect();
+    let middle = median_mut(&mut offsets);
+    for offset in &mut offsets {
+        *offset = (*offset - middle).abs();
+    }
+    let reach = 3.0 * SIGMA_PER_MAD * median_mut(&mut offsets);
+    let clipped = values.iter().enumerate().map(|(i, v)| {
+        let rough = middle + slope * i as f64;
+        v.clamp(rough - reach, rough + reach)
+    });
+    let (intercept, slope) = line(clipped);
+    let end = (values.len() - 1) as f64;
+    for (h, o) in out.iter_mut().enumerate() {
+        *o = intercept + slope * (end + 1.0 + h as f64);
+    }
+    true
+}
+
+/// Least squares of y on 0, 1, 2, ...: (intercept, slope).
+fn line(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let n = values.clone().count() as f64;
+    let mean_x = (n - 1.0) / 2.0;
+    let mean_y = values.clone().sum::<f64>() / n;
+    let (mut xy, mut xx) = (0.0, 0.0);
+    for (i, y) in values.enumerate() {
+        let dx = i as f64 - mean_x;
+        xy += dx * (y - mean_y);
+        xx += dx * dx;
+    }
+    let slope = if xx > 0.0 { xy / xx } else { 0.0 };
+    (mean_y - slope * mean_x, slope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_continued_exactly_and_a_spike_does_not_tilt_it() {
+        let mut past: Vec<f64> = (0..24).map(|i| 5.0 + 0.5 * f64::from(i)).collect();
+        let mut out = [0.0; 4];
+        assert!(trend(&past, 24, 0, &mut out));
+        assert!((out[3] - (5.0 + 0.5 * 27.0)).abs() < 1e-9);
+        past[20] += 400.0;
+        trend(&past, 24, 0, &mut out);
+        assert!((out[3] - 18.5).abs() < 1e-6, "{}", out[3]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The pair of what rules are given and what they give: the past with its origins, and a path a piece.
+
+use super::Context;
+
+/// A rule that says how a series goes on, at any number of origins in one pass over it.
+///
+/// Asking for all origins at once is what makes judging cheap: a recursion passes each origin once on its way to the present, a
+/// regression adds rows to what it had. What is said at an origin may depend on values before it and on nothing else.
+pub(super) trait Rule: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Writes a path for each of the past's origins; those it has nothing to say at are left out.
+    fn tell(&self, past: &Past<'_>, told: &mut Told);
+}
+
+/// A series as rules see it.
+pub(super) struct Past<'a> {
+    pub values: &'a [f64],
+    /// Steps a season (two of which there are), or 0.
+    pub season: usize,
+    /// For each value, where its tooth of a sawtooth began.
+    pub since: &'a [usize],
+    /// Lengths of the past from which is forecast, rising; the last is the present.
+    pub origins: &'a [usize],
+    pub context: &'a Context,
+}
+
+/// Paths of one rule.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    horizon: usize,
+    /// Where each origin's path begins; a path is as long as matters: what lies after the present cannot be judged.
+    starts: Vec<usize>,
+    paths: Vec<f64>,
+    said: Vec<bool>,
+}
+
+impl Told {
+    pub(super) fn new(origins: &[usize], len: usize, horizon: usize) -> Self {
+        let mut starts = vec![0];
+        let mut end = 0;
+        for &origin in origins {
+            end += if origin == len { horizon } else { horizon.min(len - origin) };
+            starts.push(end);
+        }
+        Self { horizon, starts, paths: vec![f64::NAN; end], said: vec![false; origins.len()] }
+    }
+
+    pub(super) fn horizon(&self) -> usize {
+        self.horizon
+    }
+
+    /// How many origins are asked about.
+    pub(super) fn origins(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Steps to forecast at the origin of that number.
+    pub(super) fn reach(&self, origin: usize) -> usize {
+        self.starts[origin + 1] - self.starts[origin]
+    }
+
+    /// Has the path of one origin written; it counts if `write` says so and all of it is finite.
+    pub(super) fn write(&mut self, origin: usize, write: impl FnOnce(&mut [f64]) -> bool) {
+        let path = &mut self.paths[self.starts[origin]..self.starts[origin + 1]];
+        self.said[origin] = write(path) && path.iter().all(|v| v.is_finite());
+    }
+
+    /// The path of an origin, as far as it matters, if the rule spoke there.
+    pub(super) fn path(&self, origin: usize) -> Option<&[f64]> {
+        self.said[origin].then(|| &self.paths[self.starts[origin]..self.starts[origin + 1]])
+    }
+}
