@@ -74,7 +74,7 @@ impl ErrorPaths {
     }
 
     /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
-    pub(super) fn imagined(errors: Array2<f64>) -> Self {
+    pub(crate) fn imagined(errors: Array2<f64>) -> Self {
         let mut paths = Self { errors, windows: Vec::new(), knots: Vec::new(), near: Vec::new() };
         paths.index();
         paths
