@@ -93,3 +93,33 @@ fn race(now: f64, restart: f64, slope: f64, hazard: f64, threshold: f64, horizon
     }
     within(first, PIECES, &fresh)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_race_without_resets_is_about_slope_alone() {
+        assert_eq!(race(0.5, 0.0, 0.01, 0.0, 0.8, 31), 1.0);
+        assert_eq!(race(0.5, 0.0, 0.01, 0.0, 0.8, 29), 0.0);
+        assert_eq!(race(0.5, 0.0, -0.01, 0.0, 0.8, 1_000), 0.0);
+    }
+
+    #[test]
+    fn chance_resets_win_by_the_exponential_law() {
+        // One try only: a restart has too far to go.
+        let p = race(0.5, 0.0, 0.01, 0.02, 0.8, 40);
+        assert!((p - (-0.02_f64 * 30.0).exp()).abs() < 1e-9, "{p}");
+        // With time for many tries it comes at last.
+        assert!(race(0.5, 0.4, 0.01, 0.02, 0.8, 2_000) > 0.99);
+    }
+
+    #[test]
+    fn peaks_that_never_reach_it_say_so() {
+        let values: Vec<f64> = (0..480).map(|i| f64::from(i % 48)).collect();
+        let history = History::new(&values, 96, true, 8).unwrap();
+        let (never, always) = (Cycles::new(&history, 96, history.scaled(60.0)), Cycles::new(&history, 96, history.scaled(40.0)));
+        assert_eq!(never.has_resets, 1.0);
+        assert!(never.peak < -1.0 && always.peak > 1.0, "{never:?} {always:?}");
+    }
+}

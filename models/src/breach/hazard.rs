@@ -55,3 +55,21 @@ impl Hazard {
         Self { seen: odds(hits), soft: odds(soft), leaps: odds(leaps) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_a_day_becomes_one_a_week() {
+        // A burst to 1 every fourth day, 24 steps a day.
+        let values: Vec<f64> = (0..28 * 24).map(|i| if i % 96 == 40 { 1.0 } else { 0.01 * f64::from(i % 7) }).collect();
+        let history = History::new(&values, 24, true, 8).unwrap();
+        let (day, week) = (Hazard::new(&history, 24, 1, history.scaled(0.9)), Hazard::new(&history, 168, 1, history.scaled(0.9)));
+        assert!((-1.6..-0.6).contains(&day.seen), "{day:?}");
+        assert!((1.0..2.5).contains(&week.seen), "{week:?}");
+        // Bursts of this height make one half again as high thinkable, and ten times as high hardly.
+        let [higher, far] = [1.5, 10.0].map(|t| Hazard::new(&history, 168, 1, history.scaled(t)).soft);
+        assert!(higher > far + 0.5 && far < -0.5, "{higher} {far}");
+    }
+}

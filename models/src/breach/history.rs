@@ -162,3 +162,37 @@ fn bridge(values: &mut [f64]) {
         values[l + 1..].fill(value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_exactly_and_gaps_are_bridged_by_one() {
+        let mut values: Vec<f64> = (0..200).map(|i| 1e9 + 3.0 * f64::from(i)).collect();
+        values[50..80].fill(f64::NAN);
+        let history = History::new(&values, 24, true, 8).unwrap();
+        let (at, slope) = history.line(20, 200);
+        assert!((at - history.scaled(1e9 + 600.0)).abs() < 1e-9);
+        assert!((slope - (history.scaled(3.0) - history.scaled(0.0))).abs() < 1e-9);
+        assert!((history.values()[60] - history.scaled(1e9 + 180.0)).abs() < 1e-9);
+        assert!((history.present() - 170.0 / 200.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_fall_is_a_reset_and_a_jump_up_is_none() {
+        let values: Vec<f64> = (0..300).map(|i| f64::from(i % 50) + if i == 120 { 30.0 } else { 0.0 }).collect();
+        let history = History::new(&values, 24, true, 8).unwrap();
+        // The lone spike at 120 falls again at 121.
+        assert_eq!(history.resets(), [50, 100, 121, 150, 200, 250]);
+        assert_eq!((history.tooth(49), history.tooth(50), history.tooth(299)), (0, 50, 250));
+        let below = History::new(&values, 24, false, 8).unwrap();
+        assert_eq!(below.resets(), [120], "seen from below the falls are jumps up");
+    }
+
+    #[test]
+    fn too_little_is_nothing() {
+        assert!(History::new(&[f64::NAN; 40], 24, true, 8).is_none());
+        assert!(History::new(&[1.0; 7], 24, true, 8).is_none());
+    }
+}

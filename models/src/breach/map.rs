@@ -23,3 +23,17 @@ pub fn likelihood(features: &[f64; FEATURES]) -> f64 {
         .sum();
     logistic(BASE + sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::features::NAMES;
+    use super::*;
+
+    #[test]
+    fn constants_and_gates_are_about_the_features_of_this_version() {
+        assert_eq!(GATES.map(|gate| NAMES[gate]), ["logH", "reg_exp", "known"]);
+        let unique: std::collections::BTreeSet<&str> = NAMES.into_iter().collect();
+        assert_eq!(unique.len(), FEATURES);
+        assert!(WEIGHTS.iter().flatten().all(|w| w.is_finite()));
+    }
+}

@@ -180,9 +180,11 @@ fn curve(history: &History, origin: usize, out: &mut [f64]) -> bool {
     }
     let mean = |j: usize| history.mean(origin - (j + 1) * part, origin - j * part);
     let (a, b, c) = (mean(2), mean(1), mean(0));
-    let bend = (c - 2.0 * b + a) / (part * part) as f64;
-    let slope = (c - b) / part as f64 + bend * part as f64;
-    let level = c + slope * part as f64 / 2.0 - bend * (part * part) as f64 / 8.0 - bend * (part * part) as f64 / 24.0;
+    let width = part as f64;
+    let bend = (c - 2.0 * b + a) / (width * width);
+    // At the last value: half a part and a bit after the middle of the last part, whose mean is `c`.
+    let slope = (c - b) / width + bend * (width - 0.5);
+    let level = c + slope * (width - 1.0) / 2.0 - bend * (width - 1.0) * (2.0 * width - 1.0) / 12.0;
     let reach = (2 * part) as f64;
     for (h, o) in out.iter_mut().enumerate() {
         let t = (h + 1) as f64;
@@ -229,4 +231,65 @@ fn teeth(history: &History, origin: usize, out: &mut [f64]) -> bool {
         *o = at;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(name: &str, values: &[f64], origin: usize, horizon: usize) -> Option<Vec<f64>> {
+        let history = History::new(values, 24, true, 8).unwrap();
+        let rule = RULES.iter().find(|(n, _)| *n == name).unwrap().1;
+        let mut out = vec![0.0; horizon];
+        let unit = history.scaled(1.0) - history.scaled(0.0);
+        rule(&history, origin, &mut out).then(|| out.iter().map(|v| (v - history.scaled(0.0)) / unit).collect())
+    }
+
+    #[test]
+    fn each_rule_is_exact_about_what_it_is_made_for() {
+        let tau = std::f64::consts::TAU;
+        let line = |i: usize| 5.0 + 0.5 * i as f64;
+        let rhythm = |i: usize| line(i) + 20.0 * (i as f64 / 24.0 * tau).sin();
+        let parabola = |i: usize| 0.01 * (i as f64).powi(2);
+        let saw = |i: usize| (i % 60) as f64;
+        let cases: [(&str, &dyn Fn(usize) -> f64); 10] = [
+            ("yesterday", &rhythm),
+            ("days", &rhythm),
+            ("last week", &rhythm),
+            ("line 6h", &line),
+            ("line since reset", &line),
+            ("line since reset", &saw),
+            ("line 7d + rhythm", &rhythm),
+            ("curve", &parabola),
+            ("curve", &line),
+            ("teeth", &saw),
+        ];
+        for (name, of) in cases {
+            let values: Vec<f64> = (0..320).map(of).collect();
+            // The slope through a rhythm's week is not quite the line's: its ends lie at the same phase, its middle does not.
+            let near = match name {
+                "line 7d + rhythm" => 1.5,
+                "teeth" => 1.1,
+                _ => 1e-6,
+            };
+            let told = ask(name, &values, 280, 18).unwrap_or_else(|| panic!("{name} has nothing to say"));
+            for (h, v) in told.iter().enumerate() {
+                assert!((v - of(280 + h)).abs() <= near, "{name} step {h}: {v}, {}", of(280 + h));
+            }
+        }
+    }
+
+    #[test]
+    fn no_rule_looks_past_its_origin() {
+        let values: Vec<f64> = (0..700_u32).map(|i| f64::from(i.wrapping_mul(2_654_435_761) >> 24) + f64::from(i % 90)).collect();
+        let mut other = values.clone();
+        // The same range and median, so that both histories have the same unit.
+        other[400..].reverse();
+        let (a, b) = (History::new(&values, 24, true, 8).unwrap(), History::new(&other, 24, true, 8).unwrap());
+        for (name, rule) in RULES {
+            let (mut x, mut y) = (vec![0.0; 60], vec![0.0; 60]);
+            assert_eq!(rule(&a, 400, &mut x), rule(&b, 400, &mut y), "{name}");
+            assert!(x.iter().zip(&y).all(|(x, y)| (x - y).abs() < 1e-9), "{name}");
+        }
+    }
 }

@@ -116,3 +116,24 @@ fn past(history: &History, horizon: usize, sustain: usize, threshold: f64) -> Ve
         .filter_map(|o| first(&values[o..o + horizon], sustain, threshold).map(|step| step + 1.0))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn share_and_quantile_are_inverse() {
+        let times = Times { steps: vec![(3.0, 0.2), (5.0, 0.2), (5.0, 0.1), (12.0, 0.5)], horizon: 20.0 };
+        assert_eq!((times.quantile(0.05), times.quantile(0.1), times.quantile(1.0)), (3.0, 3.0, 12.0));
+        for q in [0.1, 0.2, 0.25, 0.5, 0.6, 0.74] {
+            assert!((times.share_by(times.quantile(q)) - q).abs() < 0.1 + 1e-9, "{q}");
+        }
+        assert_eq!((times.share_by(2.9), times.share_by(12.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn what_has_never_happened_may_come_at_any_time() {
+        let times = Times::even(80);
+        assert!((times.quantile(0.5) - 40.0).abs() <= 5.0);
+    }
+}

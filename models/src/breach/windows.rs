@@ -100,3 +100,25 @@ impl Frequencies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::crest::crests;
+    use super::super::odds::logistic;
+    use super::*;
+
+    #[test]
+    fn the_hour_of_the_day_tells() {
+        // Over the threshold at step 12 of each day of 24, for three steps; now is step 8.
+        let values: Vec<f64> = (0..20 * 24 + 8).map(|i| if (12..15).contains(&(i % 24)) { 1.0 } else { 0.01 * f64::from(i % 5) }).collect();
+        let history = History::new(&values, 24, true, 8).unwrap();
+        let ask = |horizon: usize| {
+            let crests = crests(history.values(), horizon, 3);
+            Frequencies::new(&history, &crests, horizon, history.scaled(0.9))
+        };
+        let (soon, later) = (ask(4), ask(8));
+        assert!(logistic(soon.same_time) < 0.1 && logistic(later.same_time) > 0.9, "{soon:?} {later:?}");
+        // Any window of 8 steps holds the whole of it in 6 of 24 cases; 21 of the 24 starts are short of the threshold.
+        assert!((logistic(later.all) - 6.0 / 21.0).abs() < 0.03, "{later:?}");
+    }
+}
