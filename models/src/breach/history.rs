@@ -84,6 +84,11 @@ impl History {
         self.values.len()
     }
 
+    /// Never: there is no history without a value.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Steps of a day, 0 for none.
     pub fn day(&self) -> usize {
         self.day
@@ -149,8 +154,9 @@ fn bridge(values: &mut [f64]) {
         match last {
             Some(l) => {
                 let from = values[l];
-                for j in l + 1..i {
-                    values[j] = from + (value - from) * (j - l) as f64 / (i - l) as f64;
+                let width = (i - l) as f64;
+                for (j, gap) in values[l..i].iter_mut().enumerate().skip(1) {
+                    *gap = from + (value - from) * j as f64 / width;
                 }
             }
             None => values[..i].fill(value),

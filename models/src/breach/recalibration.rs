@@ -162,7 +162,9 @@ fn solve(m: [[f64; 3]; 3], y: [f64; 3]) -> Option<[f64; 3]> {
     }
     Some(std::array::from_fn(|column| {
         let mut replaced = m;
-        (0..3).for_each(|row| replaced[row][column] = y[row]);
+        for (row, value) in replaced.iter_mut().zip(y) {
+            row[column] = value;
+        }
         det(&replaced) / whole
     }))
 }
@@ -226,7 +228,9 @@ mod tests {
         #[test]
         fn it_never_falls_and_survives_a_round_trip(outcomes in prop::collection::vec((0.0..=1.0_f64, any::<bool>()), 0..300)) {
             let mut map = Recalibration::default();
-            outcomes.iter().for_each(|(p, y)| map.observe(*p, *y));
+            for (p, y) in &outcomes {
+                map.observe(*p, *y);
+            }
             let at: Vec<f64> = (0..=100).map(|i| map.apply(f64::from(i) / 100.0)).collect();
             prop_assert!(at.iter().all(|p| (0.0..=1.0).contains(p)));
             prop_assert!(at.windows(2).all(|w| w[1] >= w[0]), "{at:?}");

@@ -58,7 +58,9 @@ impl Times {
         steps.extend(seen.into_iter().map(|step| (step, each)));
         steps.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let sum: f64 = steps.iter().map(|s| s.1).sum();
-        steps.iter_mut().for_each(|s| s.1 /= sum);
+        for step in &mut steps {
+            step.1 /= sum;
+        }
         Self { steps, horizon: horizon as f64 }
     }
 
