@@ -4,7 +4,8 @@
 //! gets them on a grid that ends at the last of them: the next step then is the next sample, and a breach can be asked to last a number of
 //! samples. Nothing after the origin is looked at.
 
-use portent_models::forecast::{Bounds, Context, FitError, Fitted, Forecast, Model, fit_or_level};
+use portent_models::breach::{Chance, FirstPassage, Question};
+use portent_models::forecast::{Bounds, Context, FitError, Fitted, Forecast, Model, NAMES, by_name, fit_or_level};
 
 use super::outlook::slope_per_minute;
 use super::time::{Span, Timestamp};
@@ -50,6 +51,10 @@ pub struct Ahead {
     pub fitted: Fitted,
     /// The last grid point of the past: at the origin, or less than a step before.
     end: Timestamp,
+    /// The past on its grid.
+    values: Vec<f64>,
+    /// What has been asked and answered.
+    asked: Option<(Side, f64, usize, Breach)>,
 }
 
 /// Whether and when.
@@ -101,7 +106,7 @@ impl Ahead {
         let recent = (RATE_OVER.as_millis() / step.as_millis()).max(MIN_RATE_STEPS) as usize;
         let recent = values[values.len().saturating_sub(recent)..].to_vec();
         let rate_per_minute = slope_per_minute(recent, step).unwrap_or(0.0);
-        Ok(Self { origin, step, horizon, current, rate_per_minute, fitted, end })
+        Ok(Self { origin, step, horizon, current, rate_per_minute, fitted, end, values, asked: None })
     }
 
     /// The forecast's times in `(origin, origin + horizon]` and the values there, step by step.
@@ -120,13 +125,46 @@ impl Ahead {
 
     /// The first of `sustain` samples in a row at or past the threshold, after the origin. A series that is past it at the origin has its
     /// first run after the origin all the same: the question is about the future.
+    ///
+    /// The default model's question is answered by [`Chance`]; another one that was chosen by name answers by its own error paths.
     pub fn breach(&self, side: Side, threshold: f64, sustain: usize) -> Breach {
+        if let Some((.., breach)) = self.asked.filter(|(s, t, k, _)| (*s, *t, *k) == (side, threshold, sustain)) {
+            return breach;
+        }
         let in_steps = |span: Span| span.as_millis() as f64 / self.step.as_millis() as f64;
         let (elapsed, horizon) = (in_steps(self.origin - self.end), in_steps(self.horizon));
-        let passage = self.fitted.passage(threshold, side == Side::Above, 0.0, elapsed, sustain);
         let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * self.step.as_secs_f64());
-        Breach { likelihood: passage.within(elapsed + horizon), eta_s: [0.1, 0.5, 0.9].map(|q| passage.quantile(q).and_then(ahead)) }
+        if is_by_paths(self.fitted.model()) {
+            let passage = self.fitted.passage(threshold, side == Side::Above, 0.0, elapsed, sustain);
+            return Breach {
+                likelihood: passage.within(elapsed + horizon),
+                eta_s: [0.1, 0.5, 0.9].map(|q| passage.quantile(q).and_then(ahead)),
+            };
+        }
+        // Whole steps that end within the horizon.
+        let steps = ((elapsed + horizon).floor() as usize).max(1);
+        let question = Question { threshold, upward: side == Side::Above, horizon: steps, sustain, day: day_steps(self.step) };
+        let chance = Chance::new(&self.values, &question);
+        Breach { likelihood: chance.likelihood(), eta_s: [0.1, 0.5, 0.9].map(|q| chance.quantile(q).and_then(ahead)) }
     }
+
+    /// Answers a question now, so that [`Self::breach`] gives the answer at no cost.
+    #[must_use]
+    pub fn asked(mut self, side: Side, threshold: f64, sustain: usize) -> Self {
+        self.asked = Some((side, threshold, sustain, self.breach(side, threshold, sustain)));
+        self
+    }
+}
+
+/// Whether a model is one that was asked for by name, other than the default.
+fn is_by_paths(model: &str) -> bool {
+    model != by_name(NAMES[0]).map_or("", |model| model.name()) && model != FirstPassage.name() && NAMES.contains(&model)
+}
+
+/// Steps of a day, 0 where they make none.
+fn day_steps(step: Span) -> usize {
+    let (day, step) = (Span::DAY.as_millis(), step.as_millis().max(1));
+    if step * 2 <= day && day % step == 0 { (day / step) as usize } else { 0 }
 }
 
 /// The newest sample in each `(point - step, point]`, oldest point first, the last point at `end`; NaN where there is none.

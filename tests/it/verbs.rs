@@ -196,7 +196,8 @@ fn cases_are_answered_in_their_order_as_if_asked_alone() {
     let cases: Vec<&str> = answers.iter().map(|answer| answer["case"].as_str().unwrap()).collect();
     assert_eq!(cases, ["grows", "never", "peak"]);
     let likelihood: Vec<f64> = answers.iter().map(|answer| answer["likelihood"].as_f64().unwrap()).collect();
-    assert!(likelihood[0] > 0.9 && likelihood[1] < 0.05 && likelihood[2] > 0.9, "{likelihood:?}");
+    // Three days of history: sure, not certain.
+    assert!(likelihood[0] > 0.8 && likelihood[1] < 0.05 && likelihood[2] > 0.8, "{likelihood:?}");
     let alone =
         json(&["forecast", &fixture("wide.csv"), "--origin", "2026-11-04T00:00:00Z", "--above", "0.75", "--sustain", "3", "-o", "json"]);
     for key in ["series", "current", "likelihood", "eta_s", "threshold"] {

@@ -1,6 +1,7 @@
 //! One question about one series, and its answer.
 
-use portent_models::forecast::{Ensemble, Model, by_name};
+use portent_models::breach::FirstPassage;
+use portent_models::forecast::{Ensemble, Model, NAMES, by_name};
 
 use crate::core::ahead::{Ahead, AheadError};
 use crate::core::time::{Span, Timestamp};
@@ -36,9 +37,17 @@ impl Ask<'_> {
         let past = &series.samples[..series.samples.partition_point(|(at, _)| *at <= origin)];
         // The step is inferred from the past alone: what comes after the origin must not change a word.
         let step = self.step.or_else(|| infer_step(past)).unwrap_or(series.step);
-        Ahead::new(past, step, origin, self.horizon, self.sustain, model).map_err(|error| match error {
+        // Of a case nothing is told but whether and when: no path is fitted for it unless a model was named.
+        let is_default = by_name(NAMES[0]).is_some_and(|default| default.name() == model.name());
+        let model: &dyn Model = if self.case.is_some() && is_default { &FirstPassage } else { model };
+        let ahead = Ahead::new(past, step, origin, self.horizon, self.sustain, model).map_err(|error| match error {
             AheadError::TooManySteps { .. } => format!("{error}; choose a longer --step or a shorter horizon"),
             error => error.to_string(),
+        })?;
+        // Answered here, where questions run side by side, not where answers are written one by one.
+        Ok(match self.limit {
+            Some((side, threshold)) => ahead.asked(side, threshold, self.sustain),
+            None => ahead,
         })
     }
 }

@@ -1,0 +1,141 @@
+//! When, if at all: how the time of a breach within the horizon is distributed, given that one comes.
+//!
+//! Each of the best paths, with the error it made at each past origin laid on it, reaches the threshold at some step or not at all. Those
+//! that do are the distribution, weighed by the record of the path and the age of the error. Past windows that held a breach say the rest:
+//! for bursts without a precursor nothing is known but that any step is as good as any other.
+
+use super::backtest::{Backtest, origins, weight};
+use super::crest::first;
+use super::history::History;
+
+/// Paths that have a say.
+const PATHS: usize = 3;
+/// Weight of what past windows say, against paths that all cross.
+const WINDOWS_SHARE: f64 = 0.05;
+/// Windows asked at most.
+const MAX_WINDOWS: usize = 60;
+
+/// Steps from now to the breach, given that one comes within the horizon; rising, with weights that add up to 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    steps: Vec<(f64, f64)>,
+    horizon: f64,
+}
+
+impl Times {
+    pub fn new(history: &History, backtest: &Backtest, horizon: usize, sustain: usize, threshold: f64) -> Self {
+        let values = history.values();
+        let mut steps: Vec<(f64, f64)> = Vec::new();
+        let origins = origins(history, horizon);
+        let (mut then, mut path) = (vec![0.0; horizon], vec![0.0; horizon]);
+        let ranked = backtest.ranked();
+        let finest = ranked.first().map_or(1.0, |j| j.scale);
+        let mut total = 0.0;
+        for judged in ranked.iter().take(PATHS) {
+            let precision = (finest / judged.scale).powi(2);
+            for (i, &origin) in origins.iter().enumerate() {
+                if !(judged.rule)(history, origin, &mut then) {
+                    continue;
+                }
+                for h in 0..horizon {
+                    path[h] = judged.path[h] + values[origin + h] - then[h];
+                }
+                let weight = precision * weight(i);
+                total += weight;
+                if let Some(step) = first(&path, sustain, threshold) {
+                    steps.push((step + 1.0, weight));
+                }
+            }
+        }
+        let crossed: f64 = steps.iter().map(|s| s.1).sum();
+        // What the paths leave open, past windows fill.
+        let open = WINDOWS_SHARE + if total > 0.0 { (1.0 - crossed / total) * 0.5 } else { 1.0 };
+        let seen: Vec<f64> = past(history, horizon, sustain, threshold);
+        if seen.is_empty() && steps.is_empty() {
+            return Self::even(horizon);
+        }
+        let each = open * total.max(1.0) / seen.len().max(1) as f64;
+        steps.extend(seen.into_iter().map(|step| (step, each)));
+        steps.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let sum: f64 = steps.iter().map(|s| s.1).sum();
+        for step in &mut steps {
+            step.1 /= sum;
+        }
+        Self { steps, horizon: horizon as f64 }
+    }
+
+    /// Any step as good as any other.
+    pub fn even(horizon: usize) -> Self {
+        /// Steps that stand for all.
+        const PIECES: u32 = 8;
+        let horizon = horizon as f64;
+        let steps = (1..=PIECES).map(|i| (horizon * (f64::from(i) - 0.5) / f64::from(PIECES), 1.0 / f64::from(PIECES))).collect();
+        Self { steps, horizon }
+    }
+
+    /// Steps by which a share `q` of the breaches has come. Half of a step's weight lies before it, half after; between two of them the
+    /// share grows evenly.
+    pub fn quantile(&self, q: f64) -> f64 {
+        let mut before: Option<(f64, f64)> = None;
+        let mut passed = 0.0;
+        for &(step, weight) in &self.steps {
+            let share = passed + weight / 2.0;
+            if share >= q {
+                return before.map_or(step, |(at, had)| at + (step - at) * ((q - had) / (share - had)).clamp(0.0, 1.0));
+            }
+            passed += weight;
+            before = Some((step, share));
+        }
+        self.steps.last().map_or(self.horizon, |s| s.0)
+    }
+
+    /// Share of the breaches that has come by a step: the inverse of [`Self::quantile`].
+    pub fn share_by(&self, step: f64) -> f64 {
+        let mut before: Option<(f64, f64)> = None;
+        let mut passed = 0.0;
+        for &(at, weight) in &self.steps {
+            let share = passed + weight / 2.0;
+            if at > step {
+                return before.map_or(0.0, |(was, had)| had + (share - had) * ((step - was) / (at - was)).clamp(0.0, 1.0));
+            }
+            passed += weight;
+            before = Some((at, share));
+        }
+        1.0
+    }
+}
+
+/// Times of the breaches of past windows of the same time of the day.
+fn past(history: &History, horizon: usize, sustain: usize, threshold: f64) -> Vec<f64> {
+    let (n, cycle) = (history.len(), history.cycle());
+    let values = history.values();
+    let Some(last) = n.checked_sub(horizon) else { return Vec::new() };
+    let days = horizon.div_ceil(cycle);
+    (days..)
+        .map_while(|j| n.checked_sub(j * cycle))
+        .filter(|o| *o > 0 && *o <= last && values[o - 1] < threshold)
+        .take(MAX_WINDOWS)
+        .filter_map(|o| first(&values[o..o + horizon], sustain, threshold).map(|step| step + 1.0))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn share_and_quantile_are_inverse() {
+        let times = Times { steps: vec![(3.0, 0.2), (5.0, 0.2), (5.0, 0.1), (12.0, 0.5)], horizon: 20.0 };
+        assert_eq!((times.quantile(0.05), times.quantile(0.1), times.quantile(1.0)), (3.0, 3.0, 12.0));
+        for q in [0.1, 0.2, 0.25, 0.5, 0.6, 0.74] {
+            assert!((times.share_by(times.quantile(q)) - q).abs() < 0.1 + 1e-9, "{q}");
+        }
+        assert_eq!((times.share_by(2.9), times.share_by(12.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn what_has_never_happened_may_come_at_any_time() {
+        let times = Times::even(80);
+        assert!((times.quantile(0.5) - 40.0).abs() <= 5.0);
+    }
+}
