@@ -39,9 +39,9 @@ Examples:
   portent detect metrics.csv -o csv > scores.csv   a score for every sample
   portent detect cpu.parquet --false-alarms 1/day --direction above --zone Europe/Berlin -o jsonl
 
-Columns of -o csv: series,timestamp,value,expected,lower,upper,score,anomaly. A score of 1 is the edge of normal: in a series in which nothing \
-is wrong it is reached --false-alarms often, whatever its values and its step. expected, lower and upper are empty, and the score 0, until \
---min-history has passed. Files are wide (timestamp, then a column a series) or long (timestamp, value, label columns); - is CSV on \
+Columns of -o csv: series,timestamp,value,expected,lower,upper,score,anomaly. A score of 1 is the edge of normal: in a series in which \
+nothing is wrong it is reached --false-alarms often, whatever its values and its step. expected, lower and upper are empty, and the score \
+0, until --min-history has passed. Files are wide (timestamp, then a column a series) or long (timestamp, value, label columns); - is CSV on \
 standard input.";
 
 /// Score every sample of data files: how far from normal it is

@@ -1,8 +1,8 @@
 //! Is this sample normal for its series? A score that means the same for every series and every step: 1.0 is the edge of normal at a stated
 //! rate of false alarms.
 //!
-//! Each sample passes [`season`](self) (what is expected now), the residual goes through taps of many lengths, a whitener says how far the taps
-//! and the variation are from their own past, and the calibration how rare an hour with such a distance is. Everything is one pass:
+//! Each sample passes the season (what is expected now), the residual goes through taps of many lengths, a whitener says how far the
+//! taps and the variation are from their own past, and the calibration how rare an hour with such a distance is. Everything is one pass:
 //! constant work a sample, a fixed three kilobytes of state, nothing looked at twice and nothing ahead, so a score never changes.
 //!
 //! Rejected: averaging the p-values of single views (what is far in one view drowns in the others), smoothing the score (late), a threshold
@@ -26,7 +26,6 @@ pub use explain::{Scored, View};
 pub use settings::{Direction, Settings};
 
 use calibrate::Calibration;
-use codec::{Reader, Writer};
 use flat::Runs;
 use season::{Season, gain};
 use views::{Sample, Seen, Views};
@@ -36,7 +35,7 @@ const DAY_MS: f32 = 86_400_000.0;
 /// Samples before anything is said: fewer do not fill a covariance.
 const SILENT_SAMPLES: u32 = 64;
 /// Share of hours at or past a score of 1.0 for one false alarm a week: six hours of a week, since odd hours come in clusters, one
-/// episode each. Measured over the sources of [`prior`].
+/// episode each. Measured over the sources named in `prior`.
 const HOUR_P_AT_ONE: f64 = 0.0367;
 /// At a score of 1.0 never more than every other hour is odd.
 const MOST_HOUR_P: f64 = 0.5;
@@ -159,7 +158,7 @@ impl Scorer {
         let raw = if is_silent { 0.0 } else { seen.distance };
         let held_over = (HOLD_MS / self.step_ms as f32).max(1.0);
         self.held += (raw - self.held) / held_over;
-        // One sample alone can be a slip of the scrape; it counts in full with the next one, or at once when it is far enough to lift the held one.
+        // One sample alone can be a slip of the scrape: it counts in full with the next one, or at once when it lifts the held one enough.
         let distance = raw.min(self.before[0].max(self.before[1])).max(self.held);
         self.before = [raw, self.before[0]];
         let runs = [self.runs.still(), self.runs.missed()];
@@ -280,59 +279,5 @@ impl Scorer {
             per_week: ln_p.exp() / HOUR_P_AT_ONE,
             view,
         }
-    }
-
-    /// The state as bytes, appended.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        let mut out = Writer(out);
-        out.u16(codec::VERSION);
-        out.i64(self.step_ms);
-        out.u32(self.seen);
-        out.i64(self.last_ms);
-        [self.last, self.origin, self.unit].iter().for_each(|v| out.f64(*v));
-        [self.resolution, self.scale, self.size, self.centre, self.spread, self.held].iter().for_each(|v| out.f32(*v));
-        self.before.iter().chain(&self.largest).for_each(|v| out.f32(*v));
-        out.i64(self.hour);
-        self.season.encode(&mut out);
-        self.runs.encode(&mut out);
-        self.views.encode(&mut out);
-        self.distances.encode(&mut out);
-        self.run_lengths.encode(&mut out);
-    }
-
-    /// A scorer that goes on exactly where [`Self::encode`] left one of the same step.
-    ///
-    /// # Errors
-    /// When the bytes are of another version, another step or another length.
-    pub fn decode(bytes: &[u8], step_ms: i64, settings: Settings) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(bytes);
-        let version = input.u16()?;
-        if version != codec::VERSION {
-            return Err(DecodeError::Version { found: version });
-        }
-        let found_ms = input.i64()?;
-        let mut made = Self::new(step_ms, settings);
-        if found_ms != made.step_ms {
-            return Err(DecodeError::Step { found_ms, wanted_ms: made.step_ms });
-        }
-        made.seen = input.u32()?;
-        made.last_ms = input.i64()?;
-        for value in [&mut made.last, &mut made.origin, &mut made.unit] {
-            *value = input.f64()?;
-        }
-        for value in [&mut made.resolution, &mut made.scale, &mut made.size, &mut made.centre, &mut made.spread, &mut made.held] {
-            *value = input.f32()?;
-        }
-        for value in made.before.iter_mut().chain(&mut made.largest) {
-            *value = input.f32()?;
-        }
-        made.hour = input.i64()?;
-        made.season.decode(&mut input)?;
-        made.runs = Runs::decode(&mut input)?;
-        made.views.decode(&mut input)?;
-        made.distances.decode(&mut input)?;
-        made.run_lengths.decode(&mut input)?;
-        input.end()?;
-        Ok(made)
     }
 }

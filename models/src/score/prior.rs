@@ -1,7 +1,7 @@
 //! What hours of other series look like: the shares that count before a series has hours of its own.
 //!
-//! Hourly maxima of both measures over the 116 series of five public sources (Numenta NAB, Microsoft cloud monitoring, ASD, SMD, Donut) and a
-//! generator, each series weighing the same; 22 November 2026. Bins as in `calibrate`.
+//! Hourly maxima of both measures over the 116 series of five public sources (Numenta NAB, Microsoft cloud monitoring, ASD, SMD, Donut)
+//! and a generator, each series weighing the same; 22 November 2026. Bins as in `calibrate`.
 
 /// Of the distance of all views.
 #[rustfmt::skip]

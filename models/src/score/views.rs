@@ -35,8 +35,8 @@ const LOG_SHARE: f32 = 0.1;
 struct Pair<const D: usize>([Whitener<D>; 2]);
 
 impl<const D: usize> Pair<D> {
-    fn new(dim: usize, samples_a_day: f32, every: u16) -> Self {
-        Self(MEMORIES_DAYS.map(|days| Whitener::new(dim, days * samples_a_day, every)))
+    fn new(dim: usize, is_doubling: bool, samples_a_day: f32, every: u16) -> Self {
+        Self(MEMORIES_DAYS.map(|days| Whitener::new(dim, is_doubling, days * samples_a_day, every)))
     }
 }
 
@@ -84,8 +84,8 @@ impl Views {
     pub fn new(step_ms: i64, samples_a_day: f32) -> Self {
         let every = u16::try_from(FACTOR_MS / step_ms.max(1)).unwrap_or(u16::MAX).clamp(1, 32);
         let taps = Taps::new(samples_a_day);
-        let level = Pair::new(taps.len(), samples_a_day, every);
-        let variation = Pair::new(VARIATIONS, samples_a_day, every);
+        let level = Pair::new(taps.len(), true, samples_a_day, every);
+        let variation = Pair::new(VARIATIONS, false, samples_a_day, every);
         Self { taps, level, step_size: [0.0; VARIATIONS], variation, outside: 0.0, samples_a_day }
     }
 

@@ -23,6 +23,9 @@ const LEAST_VARIANCE: f32 = 1e-24;
 #[derive(Clone, Debug)]
 pub(super) struct Whitener<const D: usize> {
     dim: usize,
+    /// Whether direction b is a mean over 2^b samples, of which n samples hold but n / 2^b: with so few its variance is not yet known, and
+    /// is taken for larger, up to twice.
+    is_doubling: bool,
     /// Samples that it remembers, about.
     memory: f32,
     seen: u32,
@@ -47,9 +50,19 @@ pub(super) struct Distance<const D: usize> {
 }
 
 impl<const D: usize> Whitener<D> {
-    pub fn new(dim: usize, memory: f32, every: u16) -> Self {
+    pub fn new(dim: usize, is_doubling: bool, memory: f32, every: u16) -> Self {
         let dim = dim.min(D);
-        Self { dim, memory, every: every.max(1), seen: 0, age: 0, mean: [0.0; D], covariance: [[0.0; D]; D], factor: [[0.0; D]; D] }
+        Self {
+            dim,
+            is_doubling,
+            memory,
+            every: every.max(1),
+            seen: 0,
+            age: 0,
+            mean: [0.0; D],
+            covariance: [[0.0; D]; D],
+            factor: [[0.0; D]; D],
+        }
     }
 
     /// The distance of `x`; zero until the first factoring.
@@ -103,7 +116,9 @@ impl<const D: usize> Whitener<D> {
         let d = self.dim;
         for b in 0..d {
             let mut column = self.covariance[b];
-            column[b] += RIDGE * column[b] + floor + LEAST_VARIANCE;
+            let few =
+                if self.is_doubling { (1_u32 << b) as f32 / ((1_u32 << b) as f32 + (self.seen as f32).min(self.memory)) } else { 0.0 };
+            column[b] += (RIDGE + few) * column[b] + floor + LEAST_VARIANCE;
             for k in 0..b {
                 let (done, lead) = (&self.factor[k], self.factor[k][b]);
                 for a in 0..D {
