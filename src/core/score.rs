@@ -120,7 +120,7 @@ pub fn false_alarms_per_week(text: &str) -> Result<f64, String> {
 }
 
 /// Once a year: rarer than anything that a series' own past can show.
-const LEAST_FALSE_ALARMS: f64 = 7.0 / 365.0;
+const LEAST_FALSE_ALARMS: f64 = 0.019;
 /// Once an hour: the scores tell hours apart, not minutes.
 const MOST_FALSE_ALARMS: f64 = 168.0;
 
@@ -249,7 +249,7 @@ mod tests {
     fn rates_are_read_as_people_write_them() {
         assert_eq!(false_alarms_per_week("1/week"), Ok(1.0));
         assert_eq!(false_alarms_per_week("2 / day"), Ok(14.0));
-        assert!(false_alarms_per_week("1/month").unwrap() < 0.25);
+        assert!(false_alarms_per_week("1/month").unwrap() < 0.25 && false_alarms_per_week("1/year").unwrap() < 0.02);
         for bad in ["1", "x/week", "1/fortnight", "0/week", "-1/day", "100/hour", "NaN/day"] {
             assert!(false_alarms_per_week(bad).is_err(), "{bad}");
         }

@@ -73,6 +73,8 @@ fn a_ramp_is_normal() {
     let mut noise = noise(2);
     let values: Vec<f64> = (0..14 * DAY).map(|i| i as f64 * 0.01 + noise()).collect();
     assert!(episodes(&scores(&values)[3 * DAY..]) <= 2);
+    let steep: Vec<f64> = (0..2 * DAY).map(|i| i as f64 + noise()).collect();
+    assert_eq!(episodes(&scores(&steep)[DAY..]), 0, "the second day is not measured as the first");
 }
 
 #[test]

@@ -140,8 +140,12 @@ impl Scorer {
 
         let local_ms = at_ms.saturating_add(offset_ms);
         self.season.advance(local_ms, self.scale);
-        let expected = self.season.expected(local_ms, is_young);
+        let expected = self.season.expected(local_ms, self.seen as f32 / self.samples_a_day);
         let residual = z - expected.value;
+        if !is_young && ((self.seen.saturating_sub(1)) as f32) < self.samples_a_day {
+            // The first day was measured from its own mean, from now on the table counts: that is no move of the series.
+            self.views.shift(residual - (z - self.season.recent()));
+        }
         self.season.learn(z, expected, self.scale, self.seen, self.samples_a_day);
 
         let is_still = step <= 1e-9 * value.abs() + 1e-3 * f64::from(self.scale) * self.unit;

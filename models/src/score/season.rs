@@ -137,8 +137,8 @@ impl Season {
         self.week[index] += (mean - known).clamp(-most, most) / REMEMBERED;
     }
 
-    /// What is expected at a local time, after [`Self::advance`] to it.
-    pub fn expected(&self, local_ms: i64, is_first_day: bool) -> Expected {
+    /// What is expected at a local time, after [`Self::advance`] to it, of a series of so many days.
+    pub fn expected(&self, local_ms: i64, days: f32) -> Expected {
         let slot = local_ms.div_euclid(self.slot_ms);
         // Between the centres of two slots, where a slot's centre is that of its samples.
         let lead_ms = (self.slot_ms - self.step_ms).max(0) / 2;
@@ -148,14 +148,23 @@ impl Season {
             let value = self.day[self.index(slot)];
             if value.is_nan() { self.recent } else { value }
         };
-        let daily = known(left) * (1.0 - part) + known(left + 1) * part;
+        // Not over midnight: what grows from day to day falls back there in the table, and nowhere else.
+        let (before, after) = if self.index(left + 1) == 0 { (slot, slot) } else { (left, left + 1) };
+        let daily = known(before) * (1.0 - part) + known(after) * part;
         let believed = if self.day_fit[1] > 0.0 { (self.day_fit[0] / self.day_fit[1]).clamp(0.0, 1.0) } else { 1.0 };
-        let before_week = if is_first_day { daily } else { self.level + believed * (daily - self.level) };
+        // The regression has nothing to go by on the first day, and is sure of itself after three.
+        let trust = ((days - 1.0) / (LEVEL_DAYS - 1.0)).clamp(0.0, 1.0);
+        let before_week = self.level + (1.0 - trust * (1.0 - believed)) * (daily - self.level);
         let hour = local_ms.div_euclid(HOUR_MS);
         let weekly = self.week[hour.rem_euclid(WEEK_HOURS as i64) as usize];
         let believed = if self.week_fit[1] > 0.0 { (self.week_fit[0] / self.week_fit[1] - WEEKLY_BY_CHANCE).clamp(0.0, 1.0) } else { 0.0 };
         let value = before_week + if weekly.is_nan() { 0.0 } else { believed * weekly };
         Expected { value, daily, before_week, slot, hour }
+    }
+
+    /// The mean over a day: what is expected on the first.
+    pub fn recent(&self) -> f32 {
+        self.recent
     }
 
     /// Takes in what came instead.

@@ -40,6 +40,11 @@ impl Taps {
         bands
     }
 
+    /// Residuals are from now on so much higher, and nothing else has changed.
+    pub fn shift(&mut self, by: f32) {
+        self.mean[..self.len].iter_mut().for_each(|m| *m += by);
+    }
+
     /// The mean over 2^`k` samples, or the longest.
     pub fn mean(&self, k: usize) -> f32 {
         self.mean[k.min(self.len - 1)]

@@ -130,6 +130,13 @@ impl Views {
         }
     }
 
+    /// Residuals are from now on so much higher, and nothing else has changed: only the longest mean knows of the level.
+    pub fn shift(&mut self, by: f32) {
+        self.taps.shift(by);
+        let last = self.taps.len() - 1;
+        self.level.0.iter_mut().for_each(|w| w.shift(last, by));
+    }
+
     pub fn encode(&self, out: &mut Writer) {
         self.taps.encode(out);
         self.level.0.iter().for_each(|w| w.encode(out));

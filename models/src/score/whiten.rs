@@ -86,6 +86,11 @@ impl<const D: usize> Whitener<D> {
         Distance { rms: (sum / self.dim as f32).sqrt(), parts }
     }
 
+    /// Direction `a` is from now on so much higher, and nothing else has changed.
+    pub fn shift(&mut self, a: usize, by: f32) {
+        self.mean[a] += by;
+    }
+
     /// Takes in `x` with a weight of at most 1. `floor` is added to every variance: below it no difference counts.
     pub fn learn(&mut self, x: &[f32; D], weight: f32, floor: f32) {
         self.seen = self.seen.saturating_add(1);
