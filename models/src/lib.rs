@@ -1,7 +1,8 @@
 //! The numerics of Portent, pure: no IO, no clock, no async.
 //!
-//! [`moments`] and [`robust`] are the small change; [`baseline`] is what is normal for a series, [`forecast`] what comes next, [`breach`]
-//! whether and when a threshold is reached. Times are milliseconds, handed in; a missing value is NaN, never zero.
+//! [`moments`] and [`robust`] are the small change; [`baseline`] is what is normal for a series, [`score`] how odd a sample is,
+//! [`forecast`] what comes next, [`breach`] whether and when a threshold is reached. Times are milliseconds, handed in; a missing value is
+//! NaN, never zero.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod baseline;
@@ -9,3 +10,4 @@ pub mod breach;
 pub mod forecast;
 pub mod moments;
 pub mod robust;
+pub mod score;

@@ -1,20 +1,22 @@
 //! `portent detect`: how far from normal every sample of a file is, judged only by what came before it.
 //!
-//! Each series has a baseline of its own, in its own step, moved by the same code that the daemon moves its baselines with. Nothing is
-//! looked at twice and nothing ahead, so a longer file changes no earlier score.
+//! Each series has a detector of its own, in its own step. Nothing is looked at twice and nothing ahead, so a longer file changes no
+//! earlier score.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
+use portent_models::score::{Direction, Scored, Settings};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::forecast::finite;
 use super::output::{self, Format};
 use super::{Outcome, cell, progress};
-use crate::core::score::{Scored, Scorer};
+use crate::core::score::{Detector, false_alarms_per_week};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::BaselineSettings;
 use crate::source::replay::{self, DataSeries};
@@ -28,18 +30,19 @@ const MIN_SAMPLES: i64 = 24;
 /// In a table, anomalies this near to each other are one.
 const SAME_WITHIN: Span = Span::HOUR;
 
-/// Rows of a table: what a person reads. The edge of normal is crossed now and then by every series; the strongest come first.
+/// Rows of a table: what a person reads, the strongest first.
 const MAX_TABLE_ROWS: usize = 50;
 
 const EXAMPLES: &str = "\
 Examples:
   portent detect metrics.csv                       the stretches furthest from normal
   portent detect metrics.csv -o csv > scores.csv   a score for every sample
-  portent detect cpu.parquet --sigma 3 --zone Europe/Berlin -o jsonl
+  portent detect cpu.parquet --false-alarms 1/day --direction above --zone Europe/Berlin -o jsonl
 
-Columns of -o csv: series,timestamp,value,expected,lower,upper,score,anomaly. A score of 1 is the edge of normal, --sigma away from what was \
-expected; expected, lower and upper are empty, and the score 0, until --min-history has passed. Files are wide (timestamp, then a column a \
-series) or long (timestamp, value, label columns); - is CSV on standard input.";
+Columns of -o csv: series,timestamp,value,expected,lower,upper,score,anomaly. A score of 1 is the edge of normal: in a series in which \
+nothing is wrong it is reached --false-alarms often, whatever its values and its step. expected, lower and upper are empty, and the score \
+0, until --min-history has passed. Files are wide (timestamp, then a column a series) or long (timestamp, value, label columns); - is CSV on \
+standard input.";
 
 /// Score every sample of data files: how far from normal it is
 #[derive(Debug, Args)]
@@ -51,13 +54,25 @@ pub struct Detect {
     /// How to write: a table of anomalous stretches, or every sample
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
     output: Format,
-    /// The edge of normal, in standard deviations
-    #[arg(long, default_value_t = 2.0, value_parser = sigma)]
-    sigma: f64,
-    /// How much of the past is normal
-    #[arg(long, default_value = "7d", value_parser = window)]
-    window: Span,
-    /// Time zone of the daily rhythm
+    /// How often a score may reach 1 in a series in which nothing is wrong: 1/week, 0.2/day, 1/month
+    #[arg(long, value_name = "N/SPAN", default_value = "1/week", value_parser = false_alarms_per_week)]
+    false_alarms: f64,
+    /// Which deviations count
+    #[arg(long, value_enum, default_value = "both")]
+    direction: Side,
+    /// Values this near to what was expected are no anomaly, in the series' own unit
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = least)]
+    least_deviation: f64,
+    /// The same in percent of what was expected
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = least)]
+    least_deviation_percent: f64,
+    /// No value lies below this: bands end here, and a value below is an anomaly
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = finite)]
+    lower: Option<f64>,
+    /// No value lies above this
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = finite)]
+    upper: Option<f64>,
+    /// Time zone of the daily and weekly rhythm
     #[arg(long, default_value = "UTC", value_parser = zone)]
     zone: TimeZone,
     /// Say nothing about a series before this much history [default: 1d, and at least 24 samples]
@@ -78,10 +93,16 @@ pub fn sigma(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|sigma: &f64| sigma.is_finite() && *sigma > 0.0).ok_or_else(|| "want a number above 0".to_owned())
 }
 
-/// A window has 168 buckets; below three hours a bucket would be about a minute, and no rhythm is to be seen.
-fn window(text: &str) -> Result<Span, String> {
-    let span = positive(text)?;
-    if (Span::HOUR.times(3)..=Span::DAY.times(366)).contains(&span) { Ok(span) } else { Err("want 3h to 366d".to_owned()) }
+fn least(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|x: &f64| x.is_finite() && *x >= 0.0).ok_or_else(|| "want a number, 0 or above".to_owned())
+}
+
+/// Deviations from what was expected, by their sign.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Side {
+    Both,
+    Above,
+    Below,
 }
 
 impl Detect {
@@ -121,13 +142,26 @@ impl Detect {
     fn settings(&self, step: Span) -> BaselineSettings {
         let usual = BaselineSettings::default().min_history;
         let min_history = self.min_history.unwrap_or_else(|| usual.max(step.times(MIN_SAMPLES)));
-        BaselineSettings { window: self.window, sigma: self.sigma, min_history }
+        let direction = match self.direction {
+            Side::Both => Direction::Both,
+            Side::Above => Direction::Above,
+            Side::Below => Direction::Below,
+        };
+        let score = Settings {
+            false_alarms_per_week: self.false_alarms,
+            direction,
+            least_deviation: self.least_deviation,
+            least_share: self.least_deviation_percent / 100.0,
+            lower: self.lower,
+            upper: self.upper,
+        };
+        BaselineSettings { min_history, score, ..BaselineSettings::default() }
     }
 
     fn each(&self, series: &DataSeries, mut take: impl FnMut(Timestamp, f64, Option<Scored>)) {
-        let mut scorer = Scorer::new(series.step, self.settings(series.step), self.zone.clone());
+        let mut detector = Detector::new(series.step, &self.settings(series.step), self.zone.clone());
         for &(at, value) in &series.samples {
-            take(at, value, scorer.push(at, value));
+            take(at, value, detector.push(at, value));
         }
     }
 

@@ -18,10 +18,15 @@ pub fn slot(zone: &TimeZone, bucket: i64, bucket_ms: i64) -> usize {
     (local_ms(zone, middle).rem_euclid(DAY_MS) / HOUR_MS) as usize
 }
 
-fn local_ms(zone: &TimeZone, at: Timestamp) -> i64 {
+/// How far the clock on the wall is ahead of UTC.
+pub fn offset_ms(zone: &TimeZone, at: Timestamp) -> i64 {
     // Outside jiff's years (-9999 to 9999) there is no civil time; UTC is as good as any.
     let offset_s = jiff::Timestamp::from_millisecond(at.as_millis()).map_or(0, |t| zone.to_offset(t).seconds());
-    at.as_millis().saturating_add(i64::from(offset_s) * 1000)
+    i64::from(offset_s) * 1000
+}
+
+fn local_ms(zone: &TimeZone, at: Timestamp) -> i64 {
+    at.as_millis().saturating_add(offset_ms(zone, at))
 }
 
 #[cfg(test)]

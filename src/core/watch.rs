@@ -84,11 +84,13 @@ pub struct BaselineSettings {
     pub sigma: f64,
     /// Nothing is said about a series with less history than this.
     pub min_history: Span,
+    /// What counts as an anomaly, and how often one may be called when nothing is wrong.
+    pub score: portent_models::score::Settings,
 }
 
 impl Default for BaselineSettings {
     fn default() -> Self {
-        Self { window: Span::WEEK, sigma: 2.0, min_history: Span::DAY }
+        Self { window: Span::WEEK, sigma: 2.0, min_history: Span::DAY, score: portent_models::score::Settings::default() }
     }
 }
 

@@ -119,10 +119,12 @@ fn detect_takes_its_settings() {
         let arguments = [&["detect", wide.as_str(), "-o", "csv"], more].concat();
         ok(&arguments).lines().filter(|line| line.ends_with(",true")).count()
     };
-    assert!(anomalies(&["--sigma", "6"]) < anomalies(&["--sigma", "1"]));
+    assert!(anomalies(&["--false-alarms", "1/year"]) < anomalies(&["--false-alarms", "1/day"]));
+    assert!(anomalies(&["--direction", "below"]) < anomalies(&[]));
+    assert_eq!(anomalies(&["--least-deviation", "1e6"]), 0);
     assert_eq!(anomalies(&["--min-history", "30d"]), 0);
-    assert!(anomalies(&["--min-history", "6h", "--window", "2d", "--zone", "Europe/Berlin"]) > 0);
-    for bad in [["--sigma", "0"], ["--window", "1m"], ["--zone", "Mars/Olympus"], ["--min-history", "soon"]] {
+    assert!(anomalies(&["--min-history", "6h", "--upper", "99", "--zone", "Europe/Berlin"]) > 0);
+    for bad in [["--false-alarms", "often"], ["--least-deviation", "much"], ["--zone", "Mars/Olympus"], ["--min-history", "soon"]] {
         let (code, error) = fails(&["detect", &fixture("wide.csv"), bad[0], bad[1]]);
         assert_eq!(code, 2, "{bad:?}: {error}");
         assert!(error.contains(bad[1]), "{error}");
