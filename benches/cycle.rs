@@ -51,7 +51,9 @@ fn main() {
 
     let first = cycle(&mut engine, &labels, WARM_UP);
     print("cycle.first", ms(first.time), "ms", "after a start: every series is looked at");
-    (1..SETTLING).for_each(|i| drop(cycle(&mut engine, &labels, WARM_UP + i)));
+    for i in 1..SETTLING {
+        cycle(&mut engine, &labels, WARM_UP + i);
+    }
     let cycles: Vec<Cycle> = (SETTLING..SETTLING + CYCLES).map(|i| cycle(&mut engine, &labels, WARM_UP + i)).collect();
     let times = |of: fn(&Cycle) -> Duration| cycles.iter().map(of).collect::<Vec<_>>();
     let median = quantile(&mut times(|c| c.time), 0.5);

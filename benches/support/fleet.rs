@@ -98,7 +98,7 @@ impl Kind {
         let noise = noise(series * 4 + self as usize, minute);
         let day = (minute as f64 / DAY as f64 + series as f64 / SERIES_PER_WATCH as f64) * TAU;
         match self {
-            Self::Disk if series % GROWING_EVERY == 0 && series / GROWING_EVERY < GROWING => {
+            Self::Disk if series.is_multiple_of(GROWING_EVERY) && series / GROWING_EVERY < GROWING => {
                 let crosses_after = 30 + series / GROWING_EVERY * 14;
                 0.9 - 0.5 / WARM_UP as f64 * ((WARM_UP + crosses_after) as f64 - minute as f64) + 0.001 * noise
             }
@@ -124,7 +124,7 @@ fn labels(kind: Kind, series: usize) -> Labels {
         ("job", "node"),
         ("device", &device),
         ("fstype", "ext4"),
-        ("mountpoint", if series % 2 == 0 { "/" } else { "/var/lib/postgresql" }),
+        ("mountpoint", if series.is_multiple_of(2) { "/" } else { "/var/lib/postgresql" }),
     ];
     Labels::from_pairs(pairs).expect("each name once")
 }

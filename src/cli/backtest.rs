@@ -142,7 +142,9 @@ fn over_files(args: &Args, stop: &Stop) -> Result<Report, Failure> {
         (shares, Vec::new(), Vec::new())
     };
     let mut backtest = backtest(args, shares.iter().map(|s: &Share| s.watch.clone()).collect(), playbooks)?;
-    notes.into_iter().for_each(|note| backtest.note(note));
+    for note in notes {
+        backtest.note(note);
+    }
     let progress = Progress::new();
     let whole = files::feed(&mut backtest, &set, &shares, args.to, |done| {
         progress.at(done);

@@ -48,7 +48,7 @@ impl Packs {
                     let watches: Vec<&str> = p.watches.iter().map(|w| &*w.name).collect();
                     serde_json::json!({ "name": p.name, "about": p.about, "exporter": p.exporter, "probe": p.probe, "watches": watches })
                 });
-                json(packs.collect())
+                json(&packs.collect::<Vec<_>>())
             }
             Library::Show { name } => match packs::find(&name) {
                 Some(pack) => show(pack.source_text),
@@ -67,7 +67,7 @@ impl Playbooks {
                     .iter()
                     .map(|p| vec![p.playbook.name.clone(), p.playbook.steps.len().to_string(), p.playbook.about.clone()]),
             ),
-            Library::List { .. } => json(playbooks::all().iter().map(|p| serde_json::json!(p.playbook)).collect()),
+            Library::List { .. } => json(&playbooks::all().iter().map(|p| serde_json::json!(p.playbook)).collect::<Vec<_>>()),
             Library::Show { name } => match playbooks::find(&name) {
                 Some(playbook) => show(playbook.source_text),
                 None => Err(unknown("playbook", &name, playbooks::all().iter().map(|p| p.playbook.name.as_str()))),
@@ -84,8 +84,8 @@ fn list(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn json(values: Vec<serde_json::Value>) -> Outcome {
-    println!("{}", serde_json::to_string_pretty(&values)?);
+fn json(values: &[serde_json::Value]) -> Outcome {
+    println!("{}", serde_json::to_string_pretty(values)?);
     Ok(ExitCode::SUCCESS)
 }
 

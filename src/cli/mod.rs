@@ -85,6 +85,7 @@ async fn stopped() {
 }
 
 /// A configuration's errors, each on its line, after a first line that says how many there are.
+#[allow(clippy::needless_pass_by_value, reason = "made for map_err, which hands it over")]
 fn config_failure(errors: crate::config::ConfigErrors) -> Failure {
     let count = errors.0.len();
     Failure { message: format!("the configuration has {count} error{}\n{errors}", if count == 1 { "" } else { "s" }), hint: None, code: 2 }

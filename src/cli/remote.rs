@@ -84,11 +84,11 @@ impl Status {
     pub fn run(self) -> Outcome {
         let status: StatusReport = self.remote.get("/api/v1/status")?;
         let series: Vec<SeriesReport> = if self.all { self.remote.get("/api/v1/series?limit=1000")? } else { Vec::new() };
-        if self.remote.output != Format::Table {
+        if self.remote.output == Format::Table {
+            output::ignore_closed(print_status(&status, &series))?;
+        } else {
             let value = if self.all { serde_json::json!({ "status": status, "series": series }) } else { serde_json::json!(status) };
             println!("{}", serde_json::to_string_pretty(&value)?);
-        } else {
-            output::ignore_closed(print_status(&status, &series))?;
         }
         Ok(ExitCode::from(u8::from(!status.readiness.ready)))
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use portent_models::score::{Direction, Settings};
 
 use super::fields::Fields;
 use super::nearest::nearest;
@@ -11,7 +10,6 @@ use super::profiles;
 use super::query;
 use super::reader::Cx;
 use super::tree::{Node, Value};
-use crate::core::score::false_alarms_per_week;
 use crate::core::template::Template;
 use crate::core::time::Span;
 use crate::core::watch::{BaselineSettings, Hysteresis, Impact, Limit, Profile, Side, Threshold, Watch};
@@ -52,7 +50,6 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     let profile = fields.take("profile").map_or_else(|| Some(profiles::default().clone()), |n| read_profile(n, cx));
     let limit = read_limit(&mut fields, profile.as_ref(), cx);
     let baseline = fields.take("baseline").map_or_else(|| Some(BaselineSettings::default()), |n| read_baseline(n, cx));
-    let baseline = baseline.map(|baseline| within_profile(baseline, profile.as_ref()));
     let zone = fields.take("zone").map_or(Some(TimeZone::UTC), |n| read_zone(n, cx));
     let service = read_template(&mut fields, "service", "{{job}}", cx);
     let title = read_template(&mut fields, "title", name.as_deref().unwrap_or_default(), cx);
@@ -158,42 +155,8 @@ fn read_baseline(node: &Node, cx: &mut Cx) -> Option<BaselineSettings> {
     let window = fields.take("window").and_then(|n| cx.span(n, "window", SHORTEST_WINDOW, LONGEST_WINDOW)).unwrap_or(default.window);
     let sigma = fields.take("sigma").and_then(|n| cx.number(n, "sigma", SIGMAS.0, SIGMAS.1)).unwrap_or(default.sigma);
     let min_history = fields.take("min_history").and_then(|n| cx.span(n, "min_history", Span::ZERO, window));
-    let score = read_score(&mut fields, cx);
     fields.done(cx);
-    Some(BaselineSettings { window, sigma, min_history: min_history.unwrap_or(default.min_history.min(window)), score })
-}
-
-/// The keys of a baseline that say which anomalies count.
-fn read_score(fields: &mut Fields<'_>, cx: &mut Cx) -> Settings {
-    let mut score = Settings::default();
-    if let Some(node) = fields.take("false_alarms") {
-        match cx.text(node, "false_alarms").map(|text| false_alarms_per_week(&text)) {
-            Some(Ok(rate)) => score.false_alarms_per_week = rate,
-            Some(Err(fault)) => cx.error(node.at, format!("false_alarms: {fault}")),
-            None => {}
-        }
-    }
-    let directions = [("both", Direction::Both), ("above", Direction::Above), ("below", Direction::Below)];
-    if let Some(direction) = fields.take("direction").and_then(|n| cx.one_of(n, "direction", &directions)) {
-        score.direction = direction;
-    }
-    if let Some(least) = fields.take("least_deviation").and_then(|n| cx.number(n, "least_deviation", 0.0, f64::INFINITY)) {
-        score.least_deviation = least;
-    }
-    if let Some(percent) = fields.take("least_deviation_percent").and_then(|n| cx.number(n, "least_deviation_percent", 0.0, 10_000.0)) {
-        score.least_share = percent / 100.0;
-    }
-    score.lower = fields.take("lower").and_then(|n| cx.number(n, "lower", f64::NEG_INFINITY, f64::INFINITY));
-    let lowest = score.lower.unwrap_or(f64::NEG_INFINITY);
-    score.upper = fields.take("upper").and_then(|n| cx.number(n, "upper", lowest, f64::INFINITY));
-    score
-}
-
-/// Where the baseline has no limits of its own, the profile's hold.
-fn within_profile(mut baseline: BaselineSettings, profile: Option<&Profile>) -> BaselineSettings {
-    baseline.score.lower = baseline.score.lower.or(profile.and_then(|p| p.lower));
-    baseline.score.upper = baseline.score.upper.or(profile.and_then(|p| p.upper));
-    baseline
+    Some(BaselineSettings { window, sigma, min_history: min_history.unwrap_or(default.min_history.min(window)), ..default })
 }
 
 /// A profile's name, or a mapping that starts from one (`like`) and changes some of its settings.

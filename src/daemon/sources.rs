@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bridge;
-use super::state::{Shared, SourceHealth};
+use super::state::Shared;
 use crate::config::Config;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -37,7 +37,7 @@ pub fn introduce(shared: &Shared, clients: &Clients) {
     let mut health = shared.health();
     health.sources.retain(|name, _| clients.contains_key(name));
     for (name, client) in clients {
-        let entry = health.sources.entry(name.clone()).or_insert_with(SourceHealth::default);
+        let entry = health.sources.entry(name.clone()).or_default();
         client.shown_url().clone_into(&mut entry.url);
     }
 }

@@ -97,7 +97,9 @@ fn flattened(values: &[f64]) -> Option<Vec<f64>> {
     let slope = if slope.is_finite() { slope } else { 0.0 };
     let mut flat: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * i as f64).collect();
     let middle = median_mut(&mut flat.iter().copied().filter(|v| v.is_finite()).collect::<Vec<f64>>());
-    flat.iter_mut().for_each(|v| *v -= middle);
+    for v in &mut flat {
+        *v -= middle;
+    }
     let mut sizes: Vec<f64> = flat.iter().filter(|v| v.is_finite()).map(|v| v.abs()).collect();
     let reach = CLIP_SIGMAS * SIGMA_PER_MAD * median_mut(&mut sizes);
     let largest = sizes.iter().copied().fold(0.0, f64::max);
@@ -106,9 +108,13 @@ fn flattened(values: &[f64]) -> Option<Vec<f64>> {
         return None;
     }
     let reach = if reach > 0.0 { reach } else { largest };
-    flat.iter_mut().for_each(|v| *v = if v.is_finite() { v.clamp(-reach, reach) } else { 0.0 });
+    for v in &mut flat {
+        *v = if v.is_finite() { v.clamp(-reach, reach) } else { 0.0 };
+    }
     let mean = flat.iter().sum::<f64>() / flat.len() as f64;
-    flat.iter_mut().for_each(|v| *v -= mean);
+    for v in &mut flat {
+        *v -= mean;
+    }
     Some(flat)
 }
 

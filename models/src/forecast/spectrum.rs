@@ -6,6 +6,7 @@
 use std::f64::consts::TAU;
 
 /// Cooley and Tukey's transform (1965), in place; the length is a power of two. `sign` -1 forward, 1 back (without the 1/n).
+#[allow(clippy::many_single_char_names, reason = "the letters of the paper")]
 fn transform(re: &mut [f64], im: &mut [f64], sign: f64) {
     let n = re.len();
     debug_assert!(n.is_power_of_two() && im.len() == n);

@@ -105,8 +105,12 @@ impl Scorer {
         out.i64(self.step_ms);
         out.u32(self.seen);
         out.i64(self.last_ms);
-        [self.last, self.origin, self.unit].iter().for_each(|v| out.f64(*v));
-        [self.resolution, self.scale, self.size, self.centre, self.spread, self.held].iter().for_each(|v| out.f32(*v));
+        for value in [self.last, self.origin, self.unit] {
+            out.f64(value);
+        }
+        for value in [self.resolution, self.scale, self.size, self.centre, self.spread, self.held] {
+            out.f32(value);
+        }
         self.before.iter().chain(&self.largest).for_each(|v| out.f32(*v));
         out.i64(self.hour);
         self.season.encode(&mut out);

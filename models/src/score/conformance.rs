@@ -86,8 +86,10 @@ fn a_season_keeps_to_the_stated_rate() {
 
 #[test]
 fn spike_shift_missing_peak_and_noise_are_found() {
+    /// From the minute of the incident, the value as it was and a noise: the value.
+    type Incident = fn(usize, f64, f64) -> f64;
     let (from, days) = (20 * DAY, 21);
-    let cases: [(&str, fn(usize, f64, f64) -> f64); 5] = [
+    let cases: [(&str, Incident); 5] = [
         ("spike", |i, v, _| if i < 3 { v + 30.0 } else { v }),
         ("dip", |i, v, _| if i < 3 { v - 40.0 } else { v }),
         ("shift", |i, v, _| if i < 60 { v + 15.0 } else { v }),
@@ -208,7 +210,7 @@ fn what_is_read_back_goes_on_alike() {
         assert_eq!(whole.push(at, offset, *value), parted.push(at, offset, *value), "sample {i}");
     }
     let good = bytes(&whole);
-    assert!(matches!(Scorer::decode(&good[1..], STEP, Settings::default()), Err(_)));
+    assert!(Scorer::decode(&good[1..], STEP, Settings::default()).is_err());
     assert_eq!(Scorer::decode(&good[..99], STEP, Settings::default()).unwrap_err(), DecodeError::Length { found: 99 });
     assert_eq!(Scorer::decode(&good, MINUTE, Settings::default()).unwrap_err(), DecodeError::Step { found_ms: STEP, wanted_ms: MINUTE });
 }

@@ -40,7 +40,9 @@ impl Runs {
     }
 
     pub fn encode(&self, out: &mut Writer) {
-        [self.still, self.still_share, self.missed, self.missed_share].iter().for_each(|v| out.f32(*v));
+        for value in [self.still, self.still_share, self.missed, self.missed_share] {
+            out.f32(value);
+        }
     }
 
     pub fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {

@@ -34,8 +34,8 @@ impl Taps {
             gain *= 0.5;
         }
         let mut bands = [0.0; MOST_TAPS];
-        for k in 0..self.len {
-            bands[k] = self.mean[k] - if k + 1 < self.len { self.mean[k + 1] } else { 0.0 };
+        for (k, band) in bands.iter_mut().enumerate().take(self.len) {
+            *band = self.mean[k] - if k + 1 < self.len { self.mean[k + 1] } else { 0.0 };
         }
         bands
     }

@@ -113,7 +113,7 @@ impl Views {
             self.level.0[k].learn(&bands, weight(level[k].rms), floor);
             self.variation.0[k].learn(&logs, weight(variation[k].rms), log_floor);
         }
-        let mean_square = |a: f32, b: f32| (a * a + b * b) / 2.0;
+        let mean_square = |a: f32, b: f32| f32::midpoint(a * a, b * b);
         let off_season = self.taps.mean(SEASON_TAP) / sample.scale.max(0.3 * sample.resolution);
         let (level_part, variation_part, season_part) = (
             mean_square(level[0].rms, level[1].rms),

@@ -126,15 +126,15 @@ impl<const D: usize> Whitener<D> {
             column[b] += (RIDGE + few) * column[b] + floor + LEAST_VARIANCE;
             for k in 0..b {
                 let (done, lead) = (&self.factor[k], self.factor[k][b]);
-                for a in 0..D {
-                    column[a] -= done[a] * lead;
+                for (value, done) in column.iter_mut().zip(done) {
+                    *value -= done * lead;
                 }
             }
             // Rounding can take more than there is: a direction that is all but determined by those before it.
             let least = RIDGE * self.covariance[b][b] * 0.1 + floor + LEAST_VARIANCE;
             let inverse = 1.0 / column[b].max(least).sqrt();
-            for a in 0..D {
-                self.factor[b][a] = if a > b { column[a] * inverse } else { 0.0 };
+            for (a, (factor, value)) in self.factor[b].iter_mut().zip(column).enumerate() {
+                *factor = if a > b { value * inverse } else { 0.0 };
             }
             self.factor[b][b] = inverse;
         }

@@ -17,7 +17,7 @@ use super::{Failure, Outcome};
 use crate::chart::{self, BandPoint, FAN_LEVELS, Fan, Scene, Style, Theme, Unit, past_worth_showing};
 use crate::core::ahead::Ahead;
 use crate::core::prediction::Eta;
-use crate::core::score::Scorer;
+use crate::core::score::{Scored, Scorer};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{BaselineSettings, Side};
 
@@ -166,7 +166,7 @@ impl Chart {
                 scene.normal.push(BandPoint { at, expected: scored.expected, lower: scored.lower, upper: scored.upper });
                 next = at + apart;
             }
-            match scored.filter(|s| s.is_anomaly()) {
+            match scored.filter(Scored::is_anomaly) {
                 Some(scored) => run.push((at, value, scored.score)),
                 None => mark(&mut run, &mut scene.anomalies),
             }

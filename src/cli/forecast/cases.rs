@@ -67,7 +67,7 @@ fn read_from(path: &Path, mut input: impl BufRead) -> Result<Vec<Case>, Failure>
     let mut cases = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|error| refused(&error.to_string()))?;
-        let columns: Vec<&StringArray> = batch.columns().iter().map(|column| column.as_string::<i32>()).collect();
+        let columns: Vec<&StringArray> = batch.columns().iter().map(AsArray::as_string::<i32>).collect();
         for row in 0..batch.num_rows() {
             let cell = |column: usize| if columns[column].is_null(row) { "" } else { columns[column].value(row).trim() };
             let optional = |column: Option<usize>| column.map(&cell).filter(|text| !text.is_empty());

@@ -39,7 +39,7 @@ impl Rule for HoltWinters {
         let week = if n >= 15 * day { 7 * day } else { 0 };
         let z: Vec<f64> = past.values.iter().map(|v| root.apply(*v)).collect();
         let mean = z[..2 * day].iter().sum::<f64>() / (2 * day) as f64;
-        let mut daily: Vec<[f64; K]> = (0..day).map(|i| [(z[i] + z[i + day]) / 2.0 - mean; K]).collect();
+        let mut daily: Vec<[f64; K]> = (0..day).map(|i| [f64::midpoint(z[i], z[i + day]) - mean; K]).collect();
         let mut weekly: Vec<[f64; K]> = vec![[0.0; K]; week.max(1)];
         let mut levels: Vec<[f64; K]> = vec![[mean; K]; day];
         let (mut level, mut last, mut wrong) = ([mean; K], [0.0; K], [0.0; K]);
