@@ -10,8 +10,8 @@ use super::aside::sync_dir;
 use super::record::{self, FORMAT, HEADER_BYTES, RecordError};
 use super::{MAX_RECORD_BYTES, StoreError, mark};
 
-/// sled's page cache. Blocks are read once, at the start; after that it only writes.
-const CACHE_BYTES: u64 = 32 << 20;
+/// sled's page cache. Blocks are read once, at the start; after that it only writes, a block of 4 MB at a time.
+const CACHE_BYTES: u64 = 4 << 20;
 
 /// sled's own flusher. Its default, written down because it must not be `None`: memory would grow without bound.
 const FLUSH_EVERY_MS: u64 = 500;
