@@ -46,7 +46,9 @@ pub fn restore(engine: &mut Engine, store: &dyn Store) -> Result<(), StoreError>
 pub async fn write(shared: &Arc<Shared>, now: Timestamp) {
     let began = Instant::now();
     let mut bytes = 0;
-    loop {
+    // As many as there are, and no more: a slow source that is still being read changes shards as fast as they are written.
+    let most = shared.engine().shard_count();
+    for _ in 0..most {
         match write_next(shared).await {
             Ok(Some(written)) => bytes += written,
             Ok(None) => break,

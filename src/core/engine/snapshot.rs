@@ -66,6 +66,11 @@ impl Engine {
         })
     }
 
+    /// How many checkpoints hold everything.
+    pub fn shard_count(&self) -> usize {
+        self.watched.iter().map(|watched| watched.shards.len()).sum()
+    }
+
     /// Everything is to be written again.
     pub fn mark_dirty(&mut self) {
         self.watched.iter_mut().flat_map(|w| &mut w.shards).for_each(|shard| shard.dirty = true);
