@@ -9,6 +9,7 @@
 //! for bit. Samples come in windows, so that memory holds a window and not a year.
 
 mod alarm;
+pub mod cache;
 pub mod files;
 mod observe;
 pub mod range;

@@ -1,13 +1,23 @@
-//! A range of a Prometheus as the engine's samples: read window by window and fed as they come.
+//! A range of a Prometheus as the engine's samples: read stretch by stretch and fed as they come.
+//!
+//! What was read before comes from the cache. The rest: a plain selector's samples by remote read, at a thirtieth of the server's work; where
+//! that can't be had, by range queries, which show the same. Which way it was is noted.
 
-use futures_util::StreamExt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::stream::{self, StreamExt};
+use tokio::sync::OnceCell;
 
 use super::Backtest;
+use super::cache::{Asked, Cache};
 use crate::chart::ChartError;
-use crate::core::frame::Grid;
-use crate::core::time::Timestamp;
+use crate::core::frame::{Frame, Grid};
+use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Threshold};
-use crate::source::prometheus::{PrometheusClient, RangeAsk, SourceError};
+use crate::source::prometheus::{PrometheusClient, RangeAnswer, RangeAsk, Remarks, RemoteRead, SourceError};
+
+/// Stretches read at once: the next one comes while one is gone through.
+const AT_ONCE: usize = 2;
 
 /// Why a range could not be gone through.
 #[derive(Debug, thiserror::Error)]
@@ -18,44 +28,138 @@ pub enum RangeError {
     Chart(#[from] ChartError),
 }
 
+/// Where a range is read from.
+#[derive(Clone, Copy, Debug)]
+pub struct From<'a> {
+    pub client: &'a PrometheusClient,
+    pub cache: Option<&'a Cache>,
+    /// The time of reading: what is too young then is not kept.
+    pub now: Timestamp,
+}
+
 /// Reads one watch of the backtest from `from` to `to` and feeds it. `go_on` hears how much has been done, from 0 to 1, and may end it.
 /// Says whether all was looked at.
 ///
 /// # Errors
-/// The source's, when a window cannot be read: what follows it would stand after a gap. When a chart cannot be drawn.
+/// The source's, when a stretch cannot be read: what follows it would stand after a gap. When a chart cannot be drawn.
 pub async fn feed(
     backtest: &mut Backtest,
     watch_index: usize,
-    client: &PrometheusClient,
-    from: Timestamp,
-    to: Timestamp,
+    source: From<'_>,
+    (from, to): (Timestamp, Timestamp),
     mut go_on: impl FnMut(f64) -> bool,
 ) -> Result<bool, RangeError> {
     let Some(watch) = backtest.watches().nth(watch_index).cloned() else { return Ok(true) };
     let grid = Grid::aligned(from, to, watch.step);
-    let ask = RangeAsk { query: &watch.query, grid, watch: Some(&watch.name), rows_hint: None };
-    let threshold_query = match &watch.limit {
-        Some(Limit { threshold: Threshold::Query(query), .. }) => Some(query.as_str()),
+    let values = Reading::new(source, &watch.query, &watch.name);
+    let thresholds = match &watch.limit {
+        Some(Limit { threshold: Threshold::Query(query), .. }) => Some(Reading::new(source, query, &watch.name)),
         _ => None,
     };
-    let mut windows = std::pin::pin!(client.range_windows(&ask));
+    let pair = |grid: Grid| {
+        let (values, thresholds) = (&values, &thresholds);
+        async move {
+            let answer = values.stretch(grid).await?;
+            let limits = match thresholds {
+                Some(thresholds) => Some(thresholds.stretch(grid).await?),
+                None => None,
+            };
+            Ok::<_, SourceError>((answer, limits))
+        }
+    };
+    let mut stretches = std::pin::pin!(stream::iter(Cache::stretches(grid)).map(pair).buffered(AT_ONCE));
     let mut done = 0;
     while go_on(done as f64 / grid.len.max(1) as f64) {
-        let Some(answer) = windows.next().await else { return Ok(true) };
-        let answer = answer?;
-        let remarks = &answer.remarks;
+        let Some(next) = stretches.next().await else {
+            backtest.note(format!("{}: samples came {}", watch.name, values.way()));
+            return Ok(true);
+        };
+        let ((frame, remarks), limits) = next?;
         for warning in remarks.warnings.iter().filter(|_| remarks.partial) {
             backtest.note(format!("{}: the server warns: {warning}", watch.name));
         }
-        let thresholds = match threshold_query {
-            Some(query) => {
-                let ask = RangeAsk { query, grid: answer.frame.grid(), watch: Some(&watch.name), rows_hint: None };
-                Some(client.query_range(&ask).await?.frame)
-            }
-            None => None,
-        };
-        done += answer.frame.grid().len;
-        backtest.feed(watch_index, &answer.frame, thresholds.as_ref(), grid.last())?;
+        done += frame.grid().len;
+        backtest.feed(watch_index, &frame, limits.as_ref().map(|(frame, _)| frame), grid.last())?;
     }
     Ok(false)
+}
+
+/// Whether a query has an answer at a time.
+///
+/// # Errors
+/// The source's.
+pub async fn has_data(source: From<'_>, query: &str, at: Timestamp) -> Result<bool, SourceError> {
+    let point = Grid { start: at, step: Span::SECOND, len: 1 };
+    Ok(Reading::new(source, query, "probe").stretch(point).await?.0.rows() > 0)
+}
+
+/// One query under way.
+struct Reading<'a> {
+    source: From<'a>,
+    query: &'a str,
+    watch: &'a str,
+    /// Whether remote read will do, once that has been asked.
+    remote: OnceCell<Option<RemoteRead>>,
+    is_refused: AtomicBool,
+    /// Stretches from the cache, by remote read, by range queries.
+    came: [AtomicUsize; 3],
+}
+
+impl<'a> Reading<'a> {
+    fn new(source: From<'a>, query: &'a str, watch: &'a str) -> Self {
+        Self { source, query, watch, remote: OnceCell::new(), is_refused: AtomicBool::new(false), came: Default::default() }
+    }
+
+    async fn stretch(&self, grid: Grid) -> Result<(Frame, Remarks), SourceError> {
+        let From { client, cache, now } = self.source;
+        let asked = Asked { server: client.shown_url(), query: self.query };
+        if let Some(frame) = cache.and_then(|cache| cache.read(asked, grid)) {
+            self.came[0].fetch_add(1, Ordering::Relaxed);
+            return Ok((frame, Remarks::default()));
+        }
+        let RangeAnswer { frame, remarks, .. } = self.ask(grid).await?;
+        if let Some(cache) = cache.filter(|_| !remarks.partial)
+            && let Err(error) = cache.write(asked, &frame, now)
+        {
+            tracing::warn!(%error, "an answer cannot be kept; the next run asks again");
+        }
+        Ok((frame, remarks))
+    }
+
+    async fn ask(&self, grid: Grid) -> Result<RangeAnswer, SourceError> {
+        let client = self.source.client;
+        let ask = RangeAsk { query: self.query, grid, watch: Some(self.watch), rows_hint: None };
+        let open = async || match RemoteRead::open(client, self.query).await {
+            Ok(remote) => Some(remote),
+            Err(unfit) => {
+                tracing::debug!(watch = self.watch, %unfit, "range queries instead of remote read");
+                None
+            }
+        };
+        if let Some(remote) = self.remote.get_or_init(open).await
+            && !self.is_refused.load(Ordering::Relaxed)
+        {
+            match client.read_range(&ask, remote).await {
+                Ok(answer) => {
+                    self.came[1].fetch_add(1, Ordering::Relaxed);
+                    return Ok(answer);
+                }
+                // Some servers have the settings and not the protocol, or stop to let it be used: range queries say what is wrong.
+                Err(error) => {
+                    tracing::debug!(watch = self.watch, %error, "range queries instead of remote read");
+                    self.is_refused.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        self.came[2].fetch_add(1, Ordering::Relaxed);
+        client.query_range(&ask).await
+    }
+
+    /// Which way the stretches came, for people.
+    fn way(&self) -> String {
+        let ways = ["from the cache", "by remote read", "by range queries"];
+        let came: Vec<&str> =
+            ways.into_iter().zip(&self.came).filter(|(_, count)| count.load(Ordering::Relaxed) > 0).map(|(way, _)| way).collect();
+        came.join(" and ")
+    }
 }

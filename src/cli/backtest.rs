@@ -13,6 +13,7 @@ use clap::ValueHint;
 use self::progress::{Progress, Stop};
 use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
+use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
 use crate::backtest::range::{self, RangeError};
 use crate::backtest::{Backtest, Judging, Report, make_folder};
@@ -75,6 +76,12 @@ pub struct Args {
     /// Draws every prediction there, as it was known when it was raised.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     charts: Option<PathBuf>,
+    /// Where a server's answers are kept, so that a second run over the same time needs no server [default: portent in the user's cache folder].
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    cache: Option<PathBuf>,
+    /// Asks the server for everything, and keeps nothing.
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
     /// How the result is written.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -160,7 +167,9 @@ fn over_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
 }
 
 async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
-    let to = args.to.unwrap_or_else(|| SystemClock::new().now());
+    let now = SystemClock::new().now();
+    let to = args.to.unwrap_or(now);
+    let cache = cache(args)?;
     let (config, watches, playbooks) = watches(args, args.prometheus.as_deref())?;
     // The provider is the process's; a second call finds it there, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -168,7 +177,7 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     for source in &config.sources {
         clients.insert(source.name.clone(), PrometheusClient::new(source.prometheus.settings(&config.limits))?);
     }
-    let watches = if watches.is_empty() { with_data(&config, &clients, to).await? } else { watches };
+    let watches = if watches.is_empty() { with_data(&config, &clients, cache.as_ref(), to, now).await? } else { watches };
     let mut backtest = backtest(args, watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
     let progress = Progress::new();
     let mut whole = true;
@@ -177,7 +186,8 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
         // What is judged from `from` on has learned before; a whole window where the server still has it.
         let warmup = args.warmup.unwrap_or(watch.baseline.window);
         let from = args.from.map_or(to - DEFAULT_RANGE, |from| from - warmup);
-        let reading = range::feed(&mut backtest, index, client, from, to, |done| {
+        let source = range::From { client, cache: cache.as_ref(), now };
+        let reading = range::feed(&mut backtest, index, source, (from, to), |done| {
             progress.at((index as f64 + done) / watches.len() as f64);
             !stop.is_asked()
         });
@@ -195,6 +205,24 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     }
     progress.end();
     Ok(backtest.finish(!whole)?)
+}
+
+/// The cache that was named, or the usual one where it can be had.
+fn cache(args: &Args) -> Result<Option<Cache>, Failure> {
+    if args.no_cache {
+        return Ok(None);
+    }
+    if let Some(folder) = &args.cache {
+        let failed = |error| Failure::new(format!("cannot use cache folder {}: {error}", folder.display()));
+        return Cache::open(folder).map(Some).map_err(failed);
+    }
+    // https://specifications.freedesktop.org/basedir-spec/latest/
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    Ok(base.and_then(|base| {
+        let folder = base.join("portent").join("backtest");
+        Cache::open(&folder).inspect_err(|error| tracing::debug!(folder = %folder.display(), %error, "no cache")).ok()
+    }))
 }
 
 fn source_failure(error: RangeError) -> Failure {
@@ -260,12 +288,15 @@ fn watches(args: &Args, url: Option<&str>) -> Result<(Config, Vec<Watch>, Vec<Pl
 async fn with_data(
     config: &Config,
     clients: &std::collections::BTreeMap<Arc<str>, PrometheusClient>,
+    cache: Option<&Cache>,
     at: Timestamp,
+    now: Timestamp,
 ) -> Result<Vec<Watch>, Failure> {
     let mut watches = Vec::new();
     for used in &config.packs {
         let Some(client) = clients.get(&used.source) else { continue };
-        if !client.instant(&used.pack.probe, at, None).await.map_err(|e| source_failure(e.into()))?.samples.is_empty() {
+        let source = range::From { client, cache, now };
+        if range::has_data(source, &used.pack.probe, at).await.map_err(|e| source_failure(e.into()))? {
             watches.extend(used.pack.watches_on(&used.source, true));
         }
     }

@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures_util::StreamExt;
 use portent::core::frame::Grid;
 use portent::core::labels::Labels;
 use portent::core::time::{Span, Timestamp};
-use portent::source::prometheus::{Cause, MetricKind, PrometheusClient, PrometheusSettings, RangeAsk, plan};
+use portent::source::prometheus::{
+    Cause, MetricKind, PrometheusClient, PrometheusSettings, RangeAnswer, RangeAsk, RemoteRead, Unfit, plan,
+};
 
 /// A server of this test; ends with it.
 struct Server {
@@ -178,6 +181,59 @@ async fn eight_days_come_back_from_prometheus_as_they_were_written() {
     assert!(error.to_string().starts_with("cannot read range for watch \"disk\" from http://127.0.0.1:"), "{error}");
     let error = client.instant("disk_used[5m]", grid.last(), None).await.unwrap_err();
     assert!(error.to_string().contains("result type is \"matrix\", want vector or scalar"), "{error}");
+}
+
+async fn by_remote_read(client: &PrometheusClient, ask: &RangeAsk<'_>) -> Vec<RangeAnswer> {
+    let remote = RemoteRead::open(client, ask.query).await.unwrap();
+    client.remote_windows(ask, &remote).map(Result::unwrap).collect().await
+}
+
+/// One window after the other, as range queries answer it: the same series and the same bits, whatever the step.
+async fn same_both_ways(client: &PrometheusClient, ask: &RangeAsk<'_>) {
+    let windows = by_remote_read(client, ask).await;
+    assert!(windows.len() > 1, "the whole range in one window");
+    let mut next = 0;
+    for answer in windows {
+        let grid = answer.frame.grid();
+        assert_eq!(grid.start, ask.grid.at(next));
+        next += grid.len;
+        let want = client.query_range(&RangeAsk { grid, ..ask.clone() }).await.unwrap().frame;
+        assert_eq!(answer.frame.rows(), want.rows(), "{} at {}", ask.query, grid.start);
+        for (row, labels) in want.labels().iter().enumerate() {
+            let found = answer.frame.labels().iter().position(|l| l == labels).unwrap_or_else(|| panic!("{labels} is missing"));
+            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(answer.frame.row(found)), bits(want.row(row)), "{labels} from {}", grid.start);
+        }
+    }
+    assert_eq!(next, ask.grid.len);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remote_read_shows_what_range_queries_show() {
+    let (dir, grid) = (tempfile::tempdir().unwrap(), eight_days());
+    promtool_blocks(grid, dir.path());
+    // The usual lookback fills gaps; external labels are the server's, not the series'.
+    let server = prometheus(dir.path(), "global: {external_labels: {region: eu}}\n", &[]);
+    ready(&server).await;
+    let client = client(&server);
+    let ask = RangeAsk { query: "disk_used", grid, watch: None, rows_hint: None };
+    same_both_ways(&client, &ask).await;
+    let odd = Grid { start: grid.start + Span::from_secs(17), step: Span::from_secs(97), len: 7_000 };
+    same_both_ways(&client, &RangeAsk { query: r#"disk_used{host=~"h1.*",mount!="x"}"#, grid: odd, ..ask.clone() }).await;
+    let samples: u64 = by_remote_read(&client, &ask).await.iter().map(|answer| answer.stats.samples).sum();
+    let written = (0..SERIES).flat_map(|s| (0..grid.len).filter_map(move |m| value(s, m))).count() as u64;
+    assert!(samples >= written && samples < written + written / 50, "{samples} were read of {written} written");
+
+    for query in ["rate(disk_used[5m])", "1 - disk_used", "disk_used offset 1h"] {
+        assert_eq!(RemoteRead::open(&client, query).await.unwrap_err(), Unfit::Query);
+    }
+    let nothing = RangeAsk { query: "no_such_metric", ..ask };
+    assert!(by_remote_read(&client, &nothing).await.iter().all(|answer| answer.frame.rows() == 0));
+
+    drop(server);
+    let shared = prometheus(dir.path(), "global: {external_labels: {host: h3}}\n", &[]);
+    ready(&shared).await;
+    assert_eq!(RemoteRead::open(&self::client(&shared), "disk_used").await.unwrap_err(), Unfit::Label("host".into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -324,3 +324,54 @@ fn chart_draws_a_query_to_a_real_prometheus() {
     let (code, error) = fails(&["chart", "--query", "queue_depth", "--prometheus", "http://127.0.0.1:1", "--out", &path]);
     assert!(code == 1 && error.contains("127.0.0.1:1"), "{error}");
 }
+
+#[test]
+fn a_second_backtest_over_the_same_time_needs_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let end_ms = (now_ms - 2 * 3_600_000) / 3_600_000 * 3_600_000;
+    let start_ms = end_ms - 10 * 86_400_000;
+    let mut history = OpenMetricsWriter::create(dir.path().join("history.om"));
+    for (host, rate) in [("a", 0.002), ("b", 0.0)] {
+        let growth = |time_ms: i64| Some(100.0 + rate * (time_ms - start_ms) as f64 / 1_000.0);
+        history.gauge("queue_depth", &[("host", host)], (start_ms, 300_000, 10 * 288), growth);
+    }
+    let mut prometheus = Prometheus::new().backfill(&history.finish()).start();
+    let url = prometheus.url();
+    let config = dir.path().join("portent.yaml");
+    let watch = |query: &str| format!("watches: [{{name: queue, query: '{query}', step: 5m, above: 1700, horizon: 1d}}]\n");
+    let write =
+        |query: &str| std::fs::write(&config, format!("sources: [{{name: p, prometheus: {{url: {url}}}}}]\n{}", watch(query))).unwrap();
+    let (config_path, cache) = (config.display().to_string(), dir.path().join("cache").display().to_string());
+    let time = |ms: i64| portent::core::time::Timestamp::from_millis(ms).to_string();
+    let (from, to) = (time(end_ms - 3 * 86_400_000), time(end_ms));
+    let report = |more: &[&str]| -> Value {
+        let common = ["backtest", "-c", &config_path, "--from", &from, "--to", &to, "--warmup", "7d", "-o", "json"];
+        serde_json::from_str(&ok(&[&common, more].concat())).unwrap()
+    };
+    let way = |report: &Value| report["notes"][0].as_str().unwrap().rsplit_once("samples came ").unwrap().1.to_owned();
+    let same = |a: &Value, b: &Value| {
+        ["predictions", "events", "summary", "anomalies"].iter().for_each(|part| assert_eq!(a[part], b[part], "{part}"));
+    };
+
+    write("queue_depth");
+    let by_remote_read = report(&["--no-cache"]);
+    assert_eq!(way(&by_remote_read), "by remote read");
+    assert_eq!(by_remote_read["events"].as_array().map(Vec::len), Some(1), "{by_remote_read}");
+    let kept = report(&["--cache", &cache]);
+    assert_eq!(way(&kept), "by remote read");
+    same(&kept, &by_remote_read);
+    // No plain selector, the same values.
+    write("queue_depth * 1");
+    let by_range_queries = report(&["--cache", &cache]);
+    assert_eq!(way(&by_range_queries), "by range queries");
+    assert_eq!(by_range_queries["summary"], by_remote_read["summary"]);
+
+    prometheus.stop();
+    write("queue_depth");
+    let again = report(&["--cache", &cache]);
+    assert_eq!(way(&again), "from the cache");
+    same(&again, &by_remote_read);
+    let (code, error) = fails(&["backtest", "-c", &config_path, "--from", &from, "--to", &to, "--no-cache"]);
+    assert!(code == 1 && error.contains("cannot connect"), "{error}");
+}

@@ -15,7 +15,7 @@ use super::answer::{BuildInfo, InstantAnswer, MetricKind};
 use super::auth::{authorization, fixed_headers};
 use super::decode::{DecodeError, DecodeLimits, Decoded, Decoder, Payload};
 use super::error::{Cause, SourceError, redact};
-use super::fetch::{Bounds, Reader, Request, SLOW_GRACE, Whole, exchange};
+use super::fetch::{Bounds, Posted, Reader, Request, SLOW_GRACE, Whole, exchange};
 use super::retry::wait;
 use super::settings::{Auth, Limits, PrometheusSettings, Secret, SecretSource};
 use super::tls::Http;
@@ -40,6 +40,8 @@ pub(super) struct Call<'a> {
     pub method: Method,
     pub path: &'static str,
     pub params: Vec<(&'static str, String)>,
+    /// What is posted instead of the parameters as a form.
+    pub posted: Option<Posted>,
 }
 
 impl PrometheusClient {
@@ -83,7 +85,7 @@ impl PrometheusClient {
     /// [`SourceError`], after retries.
     pub async fn instant(&self, query: &str, time: Timestamp, watch: Option<&str>) -> Result<InstantAnswer, SourceError> {
         let params = vec![("query", query.to_owned()), ("time", seconds(time)), ("timeout", self.server_timeout())];
-        let call = Call { act: "query", watch, method: Method::POST, path: "api/v1/query", params };
+        let call = Call { act: "query", watch, method: Method::POST, path: "api/v1/query", params, posted: None };
         let limits = self.decode_limits();
         match self.ask(&call, || Decoder::instant(limits)).await? {
             Decoded { payload: Payload::Vector(samples), stats, remarks } => Ok(InstantAnswer { samples, stats, remarks }),
@@ -104,7 +106,7 @@ impl PrometheusClient {
         // One entry a metric is enough: targets that disagree on a metric's kind are their own trouble.
         let mut params = vec![("limit_per_metric", "1".to_owned())];
         params.extend(metric.map(|m| ("metric", m.to_owned())));
-        let call = Call { act: "read metadata", watch: None, method: Method::GET, path: "api/v1/metadata", params };
+        let call = Call { act: "read metadata", watch: None, method: Method::GET, path: "api/v1/metadata", params, posted: None };
         let entries: BTreeMap<String, Vec<Entry>> = self.ask_small(&call).await?;
         Ok(entries.into_iter().filter_map(|(name, kinds)| Some((name, kinds.first()?.kind))).collect())
     }
@@ -114,12 +116,19 @@ impl PrometheusClient {
     /// # Errors
     /// [`SourceError`], after retries.
     pub async fn build_info(&self) -> Result<BuildInfo, SourceError> {
-        let call = Call { act: "read version", watch: None, method: Method::GET, path: "api/v1/status/buildinfo", params: Vec::new() };
+        let call = Call {
+            act: "read version",
+            watch: None,
+            method: Method::GET,
+            path: "api/v1/status/buildinfo",
+            params: Vec::new(),
+            posted: None,
+        };
         self.ask_small(&call).await
     }
 
     /// An answer that is small by nature and no samples: read whole, then parsed.
-    async fn ask_small<T: for<'de> Deserialize<'de>>(&self, call: &Call<'_>) -> Result<T, SourceError> {
+    pub(super) async fn ask_small<T: for<'de> Deserialize<'de>>(&self, call: &Call<'_>) -> Result<T, SourceError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer<T> {
@@ -175,8 +184,10 @@ impl PrometheusClient {
         // The semaphore is never closed, so this only ever waits.
         let _permit = self.under_way.acquire().await.map_err(|e| Cause::Connect(e.to_string()))?;
         let mut url = endpoint(&self.base, call.path);
-        let form = if call.method == Method::POST {
-            Some(form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.params).finish())
+        let body = if call.posted.is_some() {
+            call.posted.clone()
+        } else if call.method == Method::POST {
+            Some(Posted::form(form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.params).finish()))
         } else {
             if !call.params.is_empty() {
                 url.query_pairs_mut().extend_pairs(&call.params);
@@ -184,7 +195,7 @@ impl PrometheusClient {
             None
         };
         let authorization = authorization(&self.settings.auth).await?;
-        let request = Request { method: call.method.clone(), url, form, headers: self.headers.clone(), authorization };
+        let request = Request { method: call.method.clone(), url, body, headers: self.headers.clone(), authorization };
         exchange(&self.http.client(), request, &self.bounds, reader).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response};
 use tokio::time::timeout_at;
 use url::Url;
@@ -30,10 +30,24 @@ pub const SLOW_GRACE: Duration = Duration::from_secs(10);
 pub(super) struct Request {
     pub method: Method,
     pub url: Url,
-    /// Body of a POST form.
-    pub form: Option<String>,
+    pub body: Option<Posted>,
     pub headers: HeaderMap,
     pub authorization: Option<HeaderValue>,
+}
+
+/// Body of a POST, as it goes out.
+#[derive(Debug, Clone)]
+pub(super) struct Posted {
+    pub bytes: bytes::Bytes,
+    pub headers: &'static [(HeaderName, &'static str)],
+}
+
+impl Posted {
+    const FORM: &'static [(HeaderName, &'static str)] = &[(CONTENT_TYPE, "application/x-www-form-urlencoded")];
+
+    pub fn form(text: String) -> Self {
+        Self { bytes: text.into(), headers: Self::FORM }
+    }
 }
 
 /// Bounds on the exchange.
@@ -47,6 +61,8 @@ pub(super) struct Bounds {
 /// Takes a body as it comes.
 pub(super) trait Reader {
     type Output;
+    /// Whether a body that begins as a page in HTML cannot be meant.
+    const IS_TEXT: bool = true;
 
     fn feed(&mut self, chunk: &[u8]) -> Result<(), Cause>;
     fn finish(self) -> Result<Self::Output, Cause>;
@@ -60,8 +76,11 @@ pub(super) async fn exchange<R: Reader>(client: &Client, request: Request, bound
     if let Some(authorization) = request.authorization {
         builder = builder.header(AUTHORIZATION, authorization);
     }
-    if let Some(form) = request.form {
-        builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")).body(form);
+    if let Some(Posted { bytes, headers }) = request.body {
+        for (name, value) in headers {
+            builder = builder.header(name, HeaderValue::from_static(value));
+        }
+        builder = builder.body(bytes);
     }
     let response = match timeout_at(deadline.into(), builder.send()).await {
         Err(_) => return Err(late(Phase::Answer)),
@@ -122,7 +141,7 @@ impl Body {
         let page = content_type.to_ascii_lowercase().starts_with("text/html");
         let mut first = true;
         while let Some(chunk) = self.chunk().await? {
-            if first && (page || chunk.trim_ascii_start().first() == Some(&b'<')) {
+            if first && (page || (R::IS_TEXT && chunk.trim_ascii_start().first() == Some(&b'<'))) {
                 let excerpt = clip(&String::from_utf8_lossy(&chunk[..chunk.len().min(MAX_ERROR_BYTES)]), MAX_EXCERPT_CHARS);
                 let content_type = if content_type.is_empty() { "no stated type".to_owned() } else { clip(&content_type, 60) };
                 return Err(Cause::NotPrometheus { content_type, excerpt });
@@ -187,7 +206,7 @@ impl Body {
         Cause::Status { code, kind, message, retry_after }
     }
 
-    fn header(&self, name: &reqwest::header::HeaderName) -> Option<String> {
+    fn header(&self, name: &HeaderName) -> Option<String> {
         self.response.headers().get(name).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
     }
 }

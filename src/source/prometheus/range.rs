@@ -13,6 +13,7 @@ use super::client::{Call, PrometheusClient, seconds};
 use super::decode::{DecodeError, Decoded, Decoder, Payload};
 use super::error::{Cause, SourceError};
 use super::plan::{MAX_HALVINGS, Pace, WindowLimits, part};
+use super::remote_read::RemoteRead;
 
 /// Series times grid points of a joined answer, as a multiple of one answer's limit: 512 MB by default. Longer reads go through
 /// [`PrometheusClient::range_windows`], which holds only the windows under way.
@@ -35,7 +36,19 @@ impl PrometheusClient {
     /// # Errors
     /// [`SourceError`], after retries and halving; one failed window fails the whole.
     pub async fn query_range(&self, ask: &RangeAsk<'_>) -> Result<RangeAnswer, SourceError> {
-        let mut windows = std::pin::pin!(self.range_windows(ask));
+        self.joined(ask, None).await
+    }
+
+    /// The same for a plain selector, by remote read.
+    ///
+    /// # Errors
+    /// As [`Self::query_range`].
+    pub async fn read_range(&self, ask: &RangeAsk<'_>, remote: &RemoteRead) -> Result<RangeAnswer, SourceError> {
+        self.joined(ask, Some(remote)).await
+    }
+
+    async fn joined(&self, ask: &RangeAsk<'_>, remote: Option<&RemoteRead>) -> Result<RangeAnswer, SourceError> {
+        let mut windows = std::pin::pin!(self.windows_by(ask, remote));
         let mut joined: Option<Joined> = None;
         while let Some(answer) = windows.next().await {
             let answer = answer?;
@@ -60,9 +73,26 @@ impl PrometheusClient {
     /// The grid's windows in the order of time, as frames of their own; the next ones are fetched while one is looked at. Stop at the
     /// first error: what follows it would leave a gap. Nothing is asked for an empty grid.
     pub fn range_windows<'a>(&'a self, ask: &'a RangeAsk<'a>) -> impl Stream<Item = Result<RangeAnswer, SourceError>> + Send + 'a {
+        self.windows_by(ask, None)
+    }
+
+    /// The same windows of a plain selector's samples, read by remote read.
+    pub fn remote_windows<'a>(
+        &'a self,
+        ask: &'a RangeAsk<'a>,
+        remote: &'a RemoteRead,
+    ) -> impl Stream<Item = Result<RangeAnswer, SourceError>> + Send + 'a {
+        self.windows_by(ask, Some(remote))
+    }
+
+    fn windows_by<'a>(
+        &'a self,
+        ask: &'a RangeAsk<'a>,
+        remote: Option<&'a RemoteRead>,
+    ) -> impl Stream<Item = Result<RangeAnswer, SourceError>> + Send + 'a {
         let limits = self.limits();
         let limits = WindowLimits { max_points: limits.max_points, max_body_bytes: limits.max_body_bytes, max_cells: limits.max_cells };
-        let reading = Reading { client: self, ask, pace: Mutex::new(Pace::new(limits, ask.rows_hint)) };
+        let reading = Reading { client: self, ask, remote, pace: Mutex::new(Pace::new(limits, ask.rows_hint)) };
         let reading = std::sync::Arc::new(reading);
         // The first window tells how many series there are; the others are cut by what it told.
         let first_len = if ask.grid.len == 0 { 0 } else { reading.pace().points(ask.grid.len) };
@@ -96,6 +126,7 @@ impl PrometheusClient {
 struct Reading<'a> {
     client: &'a PrometheusClient,
     ask: &'a RangeAsk<'a>,
+    remote: Option<&'a RemoteRead>,
     pace: Mutex<Pace>,
 }
 
@@ -125,6 +156,11 @@ impl Reading<'_> {
     }
 
     async fn fetch(&self, grid: Grid) -> Result<RangeAnswer, SourceError> {
+        if let Some(remote) = self.remote {
+            let answer = remote.window(self.client, self.ask.watch, grid).await?;
+            self.pace().learn(answer.frame.rows(), answer.stats.samples, answer.stats.bytes);
+            return Ok(answer);
+        }
         let call = call(self.ask, grid, self.client.server_timeout());
         let limits = self.client.decode_limits();
         match self.client.ask(&call, || Decoder::range(grid, limits)).await? {
@@ -145,7 +181,7 @@ fn call<'a>(ask: &RangeAsk<'a>, grid: Grid, timeout: String) -> Call<'a> {
         ("step", step_seconds(grid.step)),
         ("timeout", timeout),
     ];
-    Call { act: "read range", watch: ask.watch, method: Method::POST, path: "api/v1/query_range", params }
+    Call { act: "read range", watch: ask.watch, method: Method::POST, path: "api/v1/query_range", params, posted: None }
 }
 
 /// Seconds with milliseconds, as `start` and `end` are written.

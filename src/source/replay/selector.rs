@@ -6,7 +6,8 @@
 
 use std::str::FromStr;
 
-use crate::core::labels::{Labels, METRIC_NAME};
+use crate::core::labels::Labels;
+use crate::source::selector::{self, Operator};
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,9 +44,6 @@ enum Piece {
     },
 }
 
-/// Longer queries are refused: usual ones are a hundredth of it, and every matcher costs a pass over all series.
-const MAX_QUERY_BYTES: usize = 8_192;
-
 /// `.*` and `.+` in one alternative: each multiplies the work of matching by the value's length.
 const MAX_WILDCARDS: usize = 4;
 
@@ -65,34 +63,7 @@ impl FromStr for Selector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.len() > MAX_QUERY_BYTES {
-            return Err(format!("parse error: query is longer than {MAX_QUERY_BYTES} bytes"));
-        }
-        let mut rest = text.trim();
-        let mut matchers = Vec::new();
-        let name = name(&mut rest, true);
-        if !name.is_empty() {
-            matchers.push(Matcher { label: METRIC_NAME.into(), negated: false, test: Test::Equal(name.into()) });
-        }
-        if let Some(inner) = rest.trim_start().strip_prefix('{') {
-            rest = inner.trim_start();
-            while !rest.starts_with('}') {
-                matchers.push(matcher(&mut rest)?);
-                rest = rest.trim_start();
-                match rest.strip_prefix(',') {
-                    Some(after) => rest = after.trim_start(),
-                    None if rest.starts_with('}') => {}
-                    None => return Err(unexpected(rest, "in label matching, expected \",\" or \"}\"")),
-                }
-            }
-            rest = &rest[1..];
-        }
-        if !rest.trim().is_empty() {
-            return Err(unexpected(rest.trim(), "(only plain selectors are answered here)"));
-        }
-        if matchers.is_empty() {
-            return Err("parse error: no expression found in input".into());
-        }
+        let matchers = selector::parse(text)?.into_iter().map(Matcher::new).collect::<Result<Vec<_>, _>>()?;
         if matchers.iter().all(|matcher| matcher.matches("")) {
             return Err("parse error: vector selector must contain at least one non-empty matcher".into());
         }
@@ -108,6 +79,17 @@ impl Selector {
 }
 
 impl Matcher {
+    fn new(written: selector::Matcher) -> Result<Self, String> {
+        let (negated, is_regex) = match written.operator {
+            Operator::Equal => (false, false),
+            Operator::NotEqual => (true, false),
+            Operator::Regex => (false, true),
+            Operator::NotRegex => (true, true),
+        };
+        let test = if is_regex { Test::OneOf(alternatives(&written.value)?) } else { Test::Equal(written.value) };
+        Ok(Self { label: written.label, negated, test })
+    }
+
     fn matches(&self, value: &str) -> bool {
         let found = match &self.test {
             Test::Equal(text) => value == text,
@@ -126,60 +108,6 @@ fn fits(pieces: &[Piece], value: &str) -> bool {
             ends.skip(*least).any(|at| fits(rest, &value[at..]))
         }
     }
-}
-
-/// A metric's or label's name; empty where none stands.
-fn name<'a>(rest: &mut &'a str, colons: bool) -> &'a str {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
-    let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-    let end = if rest.starts_with(|c: char| c.is_ascii_digit()) { 0 } else { end };
-    let (name, after) = rest.split_at(end);
-    *rest = after;
-    name
-}
-
-fn matcher(rest: &mut &str) -> Result<Matcher, String> {
-    let label = name(rest, false);
-    if label.is_empty() {
-        return Err(unexpected(rest, "in label matching, expected identifier or \"}\""));
-    }
-    *rest = rest.trim_start();
-    let operators = [("=~", false, true), ("!~", true, true), ("!=", true, false), ("=", false, false)];
-    let found = operators.iter().find(|(text, ..)| rest.starts_with(text));
-    let Some((operator, negated, is_regex)) = found else {
-        return Err(unexpected(rest, "in label matching, expected label matching operator"));
-    };
-    *rest = rest[operator.len()..].trim_start();
-    let text = string(rest)?;
-    let test = if *is_regex { Test::OneOf(alternatives(&text)?) } else { Test::Equal(text) };
-    Ok(Matcher { label: label.to_owned(), negated: *negated, test })
-}
-
-/// A quoted string with the escapes `\\ \" \' \n \t \r`; between backticks nothing is escaped.
-fn string(rest: &mut &str) -> Result<String, String> {
-    let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) else {
-        return Err(unexpected(rest, "in label matching, expected string"));
-    };
-    let mut text = String::new();
-    let mut chars = rest.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        if c == quote {
-            *rest = &rest[at + 1..];
-            return Ok(text);
-        }
-        if c != '\\' || quote == '`' {
-            text.push(c);
-            continue;
-        }
-        match chars.next().map(|(_, escaped)| escaped) {
-            Some(same @ ('\\' | '"' | '\'')) => text.push(same),
-            Some('n') => text.push('\n'),
-            Some('t') => text.push('\t'),
-            Some('r') => text.push('\r'),
-            _ => return Err("parse error: unknown escape sequence in string".into()),
-        }
-    }
-    Err("parse error: unterminated quoted string".into())
 }
 
 fn alternatives(regex: &str) -> Result<Vec<Vec<Piece>>, String> {
@@ -220,15 +148,6 @@ fn alternatives(regex: &str) -> Result<Vec<Vec<Piece>>, String> {
         return Err(refuse());
     }
     Ok(all)
-}
-
-fn unexpected(rest: &str, place: &str) -> String {
-    let word: String = rest.chars().take(20).collect();
-    if word.is_empty() {
-        format!("parse error: unexpected end of input {place}")
-    } else {
-        format!("parse error: unexpected {word:?} {place}")
-    }
 }
 
 #[cfg(test)]
