@@ -156,7 +156,7 @@ impl Detector {
         scored.filter(|_| at - first >= self.min_history)
     }
 
-    /// The state as bytes, appended: about three kilobytes.
+    /// The state as bytes, appended: less than two kilobytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.first.map_or(i64::MIN, Timestamp::as_millis).to_le_bytes());
         self.scorer.encode(out);

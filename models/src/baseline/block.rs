@@ -1,6 +1,7 @@
 //! The rings of up to [`Block::MAX_ROWS`] series, and the update that every sample makes.
 
-use super::normal::{Normal, SLOTS, Summary};
+use super::cells::{Columns, narrow};
+use super::normal::Normal;
 use crate::moments::Moments;
 
 /// Buckets of the coarse ring: the hours of a week, when the window is a week.
@@ -64,33 +65,17 @@ pub struct Block {
     /// Number of the newest coarse and fine bucket; `i64::MIN` before the first sample.
     pub(super) newest: i64,
     pub(super) newest_fine: i64,
-    // Rings, [slot][row].
+    // Rings, [slot][row], of closed buckets. Differences from the row's origin in 32 bits: a series at 1e9 that moves by 1 keeps seven
+    // digits of the 1.
     pub(super) count: Vec<u16>,
-    pub(super) mean: Vec<f64>,
-    pub(super) m2: Vec<f64>,
-    /// Mean |value - expected| in the bucket, as the upper half of an f32 (bfloat16: 3 digits, any size). It feeds a median; more
-    /// digits would be thrown away.
-    pub(super) residual: Vec<u16>,
-    pub(super) fine: Vec<f64>,
+    pub(super) mean: Vec<f32>,
+    /// Root of the sum of squared deviations: the sum itself would leave 32 bits where values pass 1e19.
+    pub(super) deviation: Vec<f32>,
+    /// Mean |value - expected| in the bucket, in [`super::octaves`]. It feeds a median; more digits would be thrown away.
+    pub(super) residual: Vec<u8>,
+    pub(super) fine: Vec<f32>,
     // One a row.
     pub(super) columns: Columns,
-}
-
-/// Per-series scalars.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Columns {
-    /// Moments of every bucket but the newest.
-    pub closed: Vec<Moments>,
-    pub residual_sum: Vec<f64>,
-    pub fine_count: Vec<u16>,
-    pub first_ms: Vec<i64>,
-    pub last_ms: Vec<i64>,
-    pub last: Vec<f64>,
-    /// Bit i: the sample i steps before the last one was seen.
-    pub seen: Vec<u64>,
-    pub normal: Vec<Summary>,
-    /// `[slot of day][row]`.
-    pub shape: Vec<f32>,
 }
 
 impl Block {
@@ -107,7 +92,7 @@ impl Block {
             newest_fine: i64::MIN,
             count: Vec::new(),
             mean: Vec::new(),
-            m2: Vec::new(),
+            deviation: Vec::new(),
             residual: Vec::new(),
             fine: Vec::new(),
             columns: Columns::default(),
@@ -141,20 +126,6 @@ impl Block {
         Some(row)
     }
 
-    /// Forgets all about a row, so that another series may have it.
-    pub fn clear_row(&mut self, row: usize) {
-        for slot in 0..BUCKETS {
-            let cell = slot * self.stride + row;
-            (self.count[cell], self.mean[cell], self.m2[cell], self.residual[cell]) = (0, 0.0, 0.0, 0);
-        }
-        (0..FINE).for_each(|slot| self.fine[slot * self.stride + row] = f64::NAN);
-        (0..SLOTS).for_each(|slot| self.columns.shape[slot * self.stride + row] = 0.0);
-        let c = &mut self.columns;
-        (c.closed[row], c.residual_sum[row], c.fine_count[row]) = (Moments::default(), 0.0, 0);
-        (c.first_ms[row], c.last_ms[row], c.last[row], c.seen[row]) = (i64::MAX, i64::MIN, f64::NAN, 0);
-        c.normal[row] = Summary::default();
-    }
-
     /// Typical sigma of samples within a coarse bucket: root of the pooled variance of the last day's buckets; 0 where nothing is known.
     pub fn within_sigma(&self, row: usize) -> f64 {
         /// A day of hours.
@@ -170,40 +141,15 @@ impl Block {
         if freedom > 0.0 { (squares / freedom).sqrt() } else { 0.0 }
     }
 
-    /// Bytes of state a row takes when the block is full.
-    pub const fn bytes_per_row() -> usize {
-        BUCKETS * (2 + 8 + 8 + 2) + FINE * 8 + SLOTS * 4 + size_of::<Moments>() + size_of::<Summary>() + 8 + 2 + 4 * 8
-    }
-
-    fn grow(&mut self, stride: usize) {
-        let old = self.stride;
-        regrid(&mut self.count, BUCKETS, old, stride, 0);
-        regrid(&mut self.mean, BUCKETS, old, stride, 0.0);
-        regrid(&mut self.m2, BUCKETS, old, stride, 0.0);
-        regrid(&mut self.residual, BUCKETS, old, stride, 0);
-        regrid(&mut self.fine, FINE, old, stride, f64::NAN);
-        let c = &mut self.columns;
-        regrid(&mut c.shape, SLOTS, old, stride, 0.0);
-        c.closed.resize(stride, Moments::default());
-        c.residual_sum.resize(stride, 0.0);
-        c.fine_count.resize(stride, 0);
-        c.first_ms.resize(stride, i64::MAX);
-        c.last_ms.resize(stride, i64::MIN);
-        c.last.resize(stride, f64::NAN);
-        c.seen.resize(stride, 0);
-        c.normal.resize(stride, Summary::default());
-        self.stride = stride;
-    }
-
     /// Rolls the rings forward to hold `at_ms`, clearing every bucket passed over. When a coarse bucket closes, what is normal is worked
-    /// out anew for every row; `slot_of_day` gives the civil slot (0..[`SLOTS`]) of a bucket number. Says whether one closed.
+    /// out anew for every row; `slot_of_day` gives the civil slot (0..[`super::SLOTS`]) of a bucket number. Says whether one closed.
     pub fn advance(&mut self, at_ms: i64, slot_of_day: &dyn Fn(i64) -> usize) -> bool {
         let fine = self.geometry.fine(at_ms);
         if fine > self.newest_fine {
             let from = self.newest_fine.max(fine - FINE as i64);
             for bucket in (from + 1)..=fine {
                 let slot = bucket.rem_euclid(FINE as i64) as usize;
-                self.fine[slot * self.stride..(slot + 1) * self.stride].fill(f64::NAN);
+                self.fine[slot * self.stride..(slot + 1) * self.stride].fill(f32::NAN);
             }
             self.columns.fine_count.fill(0);
             self.newest_fine = fine;
@@ -214,7 +160,7 @@ impl Block {
         }
         let cold = self.newest == i64::MIN;
         if !cold {
-            self.close_residuals();
+            (0..self.rows).for_each(|row| self.close(row));
         }
         let from = if cold { bucket - 1 } else { self.newest.max(bucket - BUCKETS as i64) };
         for passed in (from + 1)..=bucket {
@@ -222,7 +168,7 @@ impl Block {
             let range = slot * self.stride..(slot + 1) * self.stride;
             self.count[range.clone()].fill(0);
             self.mean[range.clone()].fill(0.0);
-            self.m2[range.clone()].fill(0.0);
+            self.deviation[range.clone()].fill(0.0);
             self.residual[range].fill(0);
         }
         self.newest = bucket;
@@ -235,18 +181,6 @@ impl Block {
         true
     }
 
-    fn close_residuals(&mut self) {
-        let base = slot_of(self.newest) * self.stride;
-        for row in 0..self.rows {
-            let count = self.count[base + row];
-            if count > 0 {
-                let mean = (self.columns.residual_sum[row] / f64::from(count)) as f32;
-                self.residual[base + row] = (mean.to_bits() >> 16) as u16;
-            }
-        }
-        self.columns.residual_sum.fill(0.0);
-    }
-
     /// Works out what is normal for a row from its closed buckets. `slots[age]` is the civil slot of the bucket `age` back.
     fn refresh(&mut self, row: usize, slots: &[usize]) {
         let mut closed = Moments::default();
@@ -255,10 +189,11 @@ impl Block {
         }
         self.columns.closed[row] = closed;
         let normal = Normal::new(self, row, slots);
-        self.columns.normal[row] = normal.summary;
+        self.set_summary(row, normal.summary);
         for (slot, value) in normal.shape.iter().enumerate() {
             self.columns.shape[slot * self.stride + row] = *value as f32;
         }
+        self.centre_residuals(row, normal.typical);
     }
 
     /// Takes in one sample of a row. The block must have been advanced to the newest time of all its samples.
@@ -283,20 +218,21 @@ impl Block {
         };
         self.columns.first_ms[row] = self.columns.first_ms[row].min(at_ms);
 
+        if self.columns.origin[row].is_nan() {
+            self.columns.origin[row] = value;
+        }
         let bucket = self.geometry.bucket(at_ms);
-        let cell = slot_of(bucket) * self.stride + row;
-        if self.count[cell] < u16::MAX {
-            let mut moments = self.bucket_moments(row, bucket);
+        let mut moments = self.bucket_moments(row, bucket);
+        if moments.count < f64::from(u16::MAX) {
             moments.push(value);
-            self.count[cell] += 1;
-            self.mean[cell] = moments.mean;
-            self.m2[cell] = moments.m2;
         }
         if bucket == self.newest {
+            self.columns.open[row] = moments;
             let reference = if expected.is_finite() { expected } else { self.window(row).mean };
-            self.columns.residual_sum[row] += (value - reference).abs();
+            self.columns.residual_sum[row] = narrow(f64::from(self.columns.residual_sum[row]) + (value - reference).abs());
         } else {
             // A late sample in a closed bucket: the sum of the closed ones is no longer what it was.
+            self.write_cell(slot_of(bucket) * self.stride + row, row, moments);
             let closed =
                 (1..BUCKETS).map(|age| self.bucket_moments(row, self.newest - age as i64)).fold(Moments::default(), Moments::merge);
             self.columns.closed[row] = closed;
@@ -305,11 +241,12 @@ impl Block {
         let fine = self.geometry.fine(at_ms);
         if fine > self.newest_fine - FINE as i64 {
             let cell = fine.rem_euclid(FINE as i64) as usize * self.stride + row;
+            let value = narrow(value - self.columns.origin[row]);
             if fine == self.newest_fine {
                 let count = &mut self.columns.fine_count[row];
                 *count = count.saturating_add(1);
                 let mean = if *count == 1 { 0.0 } else { self.fine[cell] };
-                self.fine[cell] = mean + (value - mean) / f64::from(*count);
+                self.fine[cell] = mean + (value - mean) / f32::from(*count);
             } else if self.fine[cell].is_nan() {
                 self.fine[cell] = value;
             }
@@ -322,18 +259,20 @@ impl Block {
         if bucket > self.newest || bucket <= self.newest.saturating_sub(BUCKETS as i64) {
             return Moments::default();
         }
+        if bucket == self.newest {
+            return self.columns.open[row];
+        }
         let cell = slot_of(bucket) * self.stride + row;
-        Moments { count: f64::from(self.count[cell]), mean: self.mean[cell], m2: self.m2[cell] }
+        if self.count[cell] == 0 {
+            return Moments::default();
+        }
+        let (mean, deviation) = (f64::from(self.mean[cell]), f64::from(self.deviation[cell]));
+        Moments { count: f64::from(self.count[cell]), mean: self.columns.origin[row] + mean, m2: deviation * deviation }
     }
 
     /// Moments of the whole window: the newest bucket and the 167 before it.
     pub fn window(&self, row: usize) -> Moments {
-        self.columns.closed[row].merge(self.bucket_moments(row, self.newest))
-    }
-
-    pub(super) fn bucket_residual(&self, row: usize, bucket: i64) -> f64 {
-        let bits = self.residual[slot_of(bucket) * self.stride + row];
-        f64::from(f32::from_bits(u32::from(bits) << 16))
+        self.columns.closed[row].merge(self.columns.open[row])
     }
 
     /// Number of the newest coarse bucket.
@@ -368,7 +307,7 @@ impl Block {
         if fine > self.newest_fine || fine <= self.newest_fine - FINE as i64 {
             return f64::NAN;
         }
-        self.fine[fine.rem_euclid(FINE as i64) as usize * self.stride + row]
+        self.columns.origin[row] + f64::from(self.fine[fine.rem_euclid(FINE as i64) as usize * self.stride + row])
     }
 
     /// Time and value of the newest sample; `None` before the first.
@@ -383,25 +322,12 @@ impl Block {
         (at != i64::MAX).then_some(at)
     }
 
-    pub fn summary(&self, row: usize) -> Summary {
-        self.columns.normal[row]
-    }
-
     /// Deviation from the level at each civil slot of the day.
     pub fn shape(&self, row: usize, slot: usize) -> f64 {
         f64::from(self.columns.shape[slot * self.stride + row])
     }
 }
 
-fn slot_of(bucket: i64) -> usize {
+pub(super) fn slot_of(bucket: i64) -> usize {
     bucket.rem_euclid(BUCKETS as i64) as usize
-}
-
-/// Moves `[slot][row]` data to a wider stride.
-fn regrid<T: Copy>(data: &mut Vec<T>, slots: usize, from: usize, to: usize, empty: T) {
-    let mut wider = vec![empty; slots * to];
-    for slot in 0..slots {
-        wider[slot * to..slot * to + from].copy_from_slice(&data[slot * from..(slot + 1) * from]);
-    }
-    *data = wider;
 }

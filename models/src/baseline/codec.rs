@@ -3,12 +3,13 @@
 //! Only derived state is written this way. Checksums and versions around it are the store's job; the lengths here are checked all the
 //! same, because a wrong length must be an error and not a wrong baseline.
 
-use super::block::{BUCKETS, Block, Columns, FINE, Geometry};
-use super::normal::{SLOTS, Summary};
+use super::block::{BUCKETS, Block, FINE, Geometry};
+use super::cells::Columns;
+use super::normal::SLOTS;
 use crate::moments::Moments;
 
 /// Raised whenever the layout or the meaning of a column changes; other versions are not read but rebuilt.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -30,29 +31,21 @@ impl Block {
         let ring = |slot: usize| slot * self.stride..slot * self.stride + self.rows;
         for slot in 0..BUCKETS {
             self.count[ring(slot)].iter().for_each(|v| out.u16(*v));
-            self.mean[ring(slot)].iter().for_each(|v| out.f64(*v));
-            self.m2[ring(slot)].iter().for_each(|v| out.f64(*v));
-            self.residual[ring(slot)].iter().for_each(|v| out.u16(*v));
+            self.mean[ring(slot)].iter().chain(&self.deviation[ring(slot)]).for_each(|v| out.f32(*v));
+            out.0.extend_from_slice(&self.residual[ring(slot)]);
         }
-        (0..FINE).for_each(|slot| self.fine[ring(slot)].iter().for_each(|v| out.f64(*v)));
+        (0..FINE).for_each(|slot| self.fine[ring(slot)].iter().for_each(|v| out.f32(*v)));
         let c = &self.columns;
-        (0..SLOTS).for_each(|slot| c.shape[ring(slot)].iter().for_each(|v| out.u32(v.to_bits())));
+        (0..SLOTS).for_each(|slot| c.shape[ring(slot)].iter().for_each(|v| out.f32(*v)));
         for row in 0..self.rows {
-            out.f64(c.closed[row].count);
-            out.f64(c.closed[row].mean);
-            out.f64(c.closed[row].m2);
-            out.f64(c.residual_sum[row]);
-            out.u16(c.fine_count[row]);
-            out.i64(c.first_ms[row]);
-            out.i64(c.last_ms[row]);
-            out.f64(c.last[row]);
-            out.i64(c.seen[row].cast_signed());
-            let s = &c.normal[row];
-            for value in [s.level, s.slope, s.scale, s.wander] {
-                out.f64(value);
+            for moments in [&c.closed[row], &c.open[row]] {
+                [moments.count, moments.mean, moments.m2].into_iter().for_each(|v| out.f64(v));
             }
-            out.i64(s.level_at_ms);
-            out.u16(u16::from(s.seasonal));
+            [c.origin[row], c.last[row], c.level[row], c.scale[row]].into_iter().for_each(|v| out.f64(v));
+            [c.residual_sum[row], c.slope[row], c.wander[row]].into_iter().for_each(|v| out.f32(v));
+            [c.residual_base[row].cast_unsigned(), c.fine_count[row]].into_iter().for_each(|v| out.u16(v));
+            [c.first_ms[row], c.last_ms[row], c.seen[row].cast_signed()].into_iter().for_each(|v| out.i64(v));
+            out.0.push(u8::from(c.seasonal[row]));
         }
         out.0
     }
@@ -64,7 +57,7 @@ impl Block {
             return Err(DecodeError::Version { found: version });
         }
         let rows = input.u32()? as usize;
-        if rows > Self::MAX_ROWS || bytes.len() < rows * BUCKETS * 20 {
+        if rows > Self::MAX_ROWS || bytes.len() < rows * BUCKETS * 11 {
             return Err(DecodeError::Length { found: bytes.len() });
         }
         let geometry = Geometry { bucket_ms: input.i64()?, fine_ms: input.i64()?, step_ms: input.i64()? };
@@ -81,15 +74,15 @@ impl Block {
         for slot in 0..BUCKETS {
             let ring = slot * stride..slot * stride + rows;
             input.fill(&mut block.count[ring.clone()], Reader::u16)?;
-            input.fill(&mut block.mean[ring.clone()], Reader::f64)?;
-            input.fill(&mut block.m2[ring.clone()], Reader::f64)?;
-            input.fill(&mut block.residual[ring], Reader::u16)?;
+            input.fill(&mut block.mean[ring.clone()], Reader::f32)?;
+            input.fill(&mut block.deviation[ring.clone()], Reader::f32)?;
+            input.fill(&mut block.residual[ring], Reader::u8)?;
         }
         for slot in 0..FINE {
-            input.fill(&mut block.fine[slot * stride..slot * stride + rows], Reader::f64)?;
+            input.fill(&mut block.fine[slot * stride..slot * stride + rows], Reader::f32)?;
         }
         for slot in 0..SLOTS {
-            input.fill(&mut block.columns.shape[slot * stride..slot * stride + rows], |r| Ok(f32::from_bits(r.u32()?)))?;
+            input.fill(&mut block.columns.shape[slot * stride..slot * stride + rows], Reader::f32)?;
         }
         (0..rows).try_for_each(|row| read_row(&mut block.columns, row, &mut input))?;
         if input.bytes.is_empty() { Ok(block) } else { Err(DecodeError::Length { found: bytes.len() }) }
@@ -97,21 +90,21 @@ impl Block {
 }
 
 fn read_row(c: &mut Columns, row: usize, input: &mut Reader<'_>) -> Result<(), DecodeError> {
-    c.closed[row] = Moments { count: input.f64()?, mean: input.f64()?, m2: input.f64()? };
-    c.residual_sum[row] = input.f64()?;
+    for moments in [&mut c.closed[row], &mut c.open[row]] {
+        *moments = Moments { count: input.f64()?, mean: input.f64()?, m2: input.f64()? };
+    }
+    for value in [&mut c.origin[row], &mut c.last[row], &mut c.level[row], &mut c.scale[row]] {
+        *value = input.f64()?;
+    }
+    for value in [&mut c.residual_sum[row], &mut c.slope[row], &mut c.wander[row]] {
+        *value = input.f32()?;
+    }
+    c.residual_base[row] = input.u16()?.cast_signed();
     c.fine_count[row] = input.u16()?;
     c.first_ms[row] = input.i64()?;
     c.last_ms[row] = input.i64()?;
-    c.last[row] = input.f64()?;
     c.seen[row] = input.i64()?.cast_unsigned();
-    c.normal[row] = Summary {
-        level: input.f64()?,
-        slope: input.f64()?,
-        scale: input.f64()?,
-        wander: input.f64()?,
-        level_at_ms: input.i64()?,
-        seasonal: input.u16()? != 0,
-    };
+    c.seasonal[row] = input.u8()? != 0;
     Ok(())
 }
 
@@ -130,6 +123,10 @@ impl Writer {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
+    fn f32(&mut self, value: f32) {
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
     fn f64(&mut self, value: f64) {
         self.0.extend_from_slice(&value.to_le_bytes());
     }
@@ -145,6 +142,14 @@ impl Reader<'_> {
         let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(DecodeError::Length { found: self.found })?;
         self.bytes = rest;
         Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        self.take().map(u8::from_le_bytes)
+    }
+
+    fn f32(&mut self) -> Result<f32, DecodeError> {
+        self.take().map(f32::from_le_bytes)
     }
 
     fn u16(&mut self) -> Result<u16, DecodeError> {
@@ -194,6 +199,6 @@ mod tests {
         assert!(Block::decode(&bytes[..bytes.len() - 1]).is_err());
         assert!(Block::decode(&[&bytes[..], &[0]].concat()).is_err());
         assert_eq!(Block::decode(&[9, 0, 0, 0]), Err(DecodeError::Version { found: 9 }));
-        assert!(bytes.len() / 5 <= 4096 + 64);
+        assert!(bytes.len() <= 5 * Block::bytes_per_row() + 64, "{}", bytes.len());
     }
 }

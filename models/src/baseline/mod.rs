@@ -8,8 +8,10 @@
 //! layout was measured 5-18 times slower at 10,000 series and more.
 
 mod block;
+mod cells;
 mod codec;
 mod normal;
+mod octaves;
 
 pub use block::{Accepted, BUCKETS, Block, FINE, Geometry};
 pub use codec::DecodeError;

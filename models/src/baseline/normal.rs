@@ -82,6 +82,8 @@ impl Band {
 pub struct Normal {
     pub summary: Summary,
     pub shape: [f64; SLOTS],
+    /// Median of the buckets' residuals.
+    pub(super) typical: f64,
 }
 
 impl Normal {
@@ -101,7 +103,7 @@ impl Normal {
             Summary { level_at_ms: (newest - 1) * block.geometry().bucket_ms + block.geometry().bucket_ms / 2, ..Summary::default() };
         let mut shape = [0.0; SLOTS];
         if first.is_none() {
-            return Self { summary, shape };
+            return Self { summary, shape, typical: f64::NAN };
         }
 
         let per_day = block.geometry().buckets_per_day();
@@ -126,9 +128,9 @@ impl Normal {
 
         let mut residuals: Vec<f64> =
             (1..BUCKETS).filter(|&age| means[age].is_finite()).map(|age| block.bucket_residual(row, newest - age as i64)).collect();
-        let typical = SIGMA_PER_MEAN_ABS * median_mut(&mut residuals);
-        summary.scale = typical.max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
-        Self { summary, shape }
+        let typical = median_mut(&mut residuals);
+        summary.scale = (SIGMA_PER_MEAN_ABS * typical).max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
+        Self { summary, shape, typical }
     }
 }
 

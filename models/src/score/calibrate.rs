@@ -5,32 +5,58 @@
 //! count once. The counts lie in a histogram of the logarithm, halved every two months; hours of many other series count beforehand, as
 //! much as a bit more than two weeks of the series' own. Past the rarest twentieth the share falls exponentially in the logarithm, which
 //! holds for tails of any power.
+//!
+//! Counts are whole numbers of 16 bits. They don't fade: newer hours weigh more instead, until two months have doubled the weight and all
+//! are halved. Fading each hour by a fraction would need the digits of 32 bits. They are kept as sums from the top, so that a sample looks up
+//! one number instead of adding up thirty.
 
 use super::codec::{DecodeError, Reader, Writer};
 
 /// Quarters of an octave, from 2^-6 to 2^10: a distance of 1 is usual, one of 1,000 is as far as any.
-const BINS: usize = 64;
+pub(super) const BINS: usize = 64;
 const BINS_AN_OCTAVE: f32 = 4.0;
 const LOWEST_LOG2: f32 = -6.0;
-/// What an hour's count is worth an hour later: half after 60 days.
-const KEEP: f32 = 0.999_518_8;
+/// Hours after which an hour counts half: 60 days.
+const HALF_HOURS: u16 = 1440;
+/// What an hour counts just after a halving. Twice that, for all 2,078 hours that are ever remembered in one bin, fits 16 bits.
+const FIRST_WEIGHT: f32 = 15.5;
 /// Hours of other series that count beforehand.
 const PRIOR_HOURS: f32 = 400.0;
 /// Where the tail begins.
 const TAIL: f32 = 0.05;
+/// Its natural logarithm.
+const LN_TAIL: f32 = -2.995_732_3;
 /// No tail falls more steeply than e-fold in an eighth of an octave: fewer hours than that would need have been seen.
 const LEAST_BREADTH: f32 = 0.5;
 /// Beyond the last bin the tail goes on for some octaves; then nothing is told apart.
 const MOST: f32 = 120.0;
 
-/// Counted hours of one kind of distance.
+/// Share of other series' hours in each bin or above.
+pub(super) type Prior = [f32; BINS + 1];
+
+/// From shares of each bin.
+pub(super) const fn prior(bins: &[f32; BINS]) -> Prior {
+    let mut above = [0.0; BINS + 1];
+    let mut b = BINS;
+    while b > 0 {
+        b -= 1;
+        above[b] = above[b + 1] + bins[b];
+    }
+    above
+}
+
+/// Counted hours of one kind of distance. Which prior they come on top of is an argument: it is the same for all series.
 #[derive(Clone, Debug)]
 pub(super) struct Calibration {
-    hours: [f32; BINS],
-    prior: &'static [f32; BINS],
+    /// Weight of the hours in each bin or above.
+    above: [u16; BINS],
+    /// Hours since the last halving.
+    age: u16,
     // What follows is made from what stands above, once an hour.
-    /// Share of hours with a distance in this bin or above.
-    share: [f32; BINS + 1],
+    /// What the prior's hours weigh.
+    before: f32,
+    /// From a weight to a share.
+    scale: f32,
     tail_from: f32,
     breadth: f32,
 }
@@ -41,68 +67,89 @@ fn position(distance: f32) -> f32 {
 }
 
 impl Calibration {
-    pub fn new(prior: &'static [f32; BINS]) -> Self {
-        let mut made = Self { hours: [0.0; BINS], prior, share: [0.0; BINS + 1], tail_from: 0.0, breadth: 1.0 };
-        made.settle();
+    pub fn new(prior: &Prior) -> Self {
+        let mut made = Self { above: [0; BINS], age: 0, before: 0.0, scale: 0.0, tail_from: 0.0, breadth: 1.0 };
+        made.settle(prior);
         made
     }
 
-    /// Counts an hour by its largest distance.
-    pub fn count(&mut self, largest: f32) {
-        self.hours.iter_mut().for_each(|h| *h *= KEEP);
-        self.hours[(position(largest) as usize).min(BINS - 1)] += 1.0;
-        self.settle();
+    fn weight(&self) -> f32 {
+        FIRST_WEIGHT * (f32::from(self.age) / f32::from(HALF_HOURS)).exp2()
     }
 
-    fn settle(&mut self) {
-        let mut sum = 0.0;
-        for b in (0..BINS).rev() {
-            sum += self.hours[b] + PRIOR_HOURS * self.prior[b];
-            self.share[b] = sum;
+    /// Counts an hour by its largest distance.
+    pub fn count(&mut self, largest: f32, prior: &Prior) {
+        self.age += 1;
+        if self.age >= HALF_HOURS {
+            self.age = 0;
+            self.above.iter_mut().for_each(|above| *above /= 2);
         }
-        self.share.iter_mut().for_each(|s| *s /= sum);
-        self.share[BINS] = 0.0;
-        let first = (0..BINS - 1).find(|b| self.share[b + 1] <= TAIL).unwrap_or(BINS - 1);
-        let (above, below) = (self.share[first], self.share[first + 1]);
-        self.tail_from = first as f32 + ((above - TAIL) / (above - below).max(1e-12)).clamp(0.0, 1.0);
+        let weight = self.weight().round() as u16;
+        let bin = (position(largest) as usize).min(BINS - 1);
+        self.above[..=bin].iter_mut().for_each(|above| *above = above.saturating_add(weight));
+        self.settle(prior);
+    }
+
+    fn settle(&mut self, prior: &Prior) {
+        self.before = PRIOR_HOURS * self.weight();
+        self.scale = 1.0 / (f32::from(self.above[0]) + self.before * prior[0]);
+        let share = |b| self.share(b, prior);
+        let first = (0..BINS - 1).rev().find(|b| share(*b) > TAIL).unwrap_or(0);
+        let (at, below) = (share(first), share(first + 1));
+        let tail_from = first as f32 + ((at - TAIL) / (at - below).max(1e-12)).clamp(0.0, 1.0);
         // The mean excess over the beginning of an exponential tail is its breadth.
-        let mut excess = (TAIL - below) * ((first as f32 + 1.0 + self.tail_from) / 2.0 - self.tail_from);
+        let mut excess = (TAIL - below) * ((first as f32 + 1.0 + tail_from) / 2.0 - tail_from);
         for b in first + 1..BINS {
-            excess += (self.share[b] - self.share[b + 1]) * (b as f32 + 0.5 - self.tail_from);
+            excess += (share(b) - share(b + 1)) * (b as f32 + 0.5 - tail_from);
         }
+        self.tail_from = tail_from;
         self.breadth = (excess / TAIL).max(LEAST_BREADTH);
     }
 
-    /// The natural logarithm of the share of hours with a distance at least as large.
-    pub fn ln_p(&self, distance: f32) -> f32 {
-        let at = position(distance);
-        if at >= self.tail_from {
-            return TAIL.ln() - (at - self.tail_from) / self.breadth;
-        }
-        let b = (at as usize).min(BINS - 1);
-        (self.share[b] + (self.share[b + 1] - self.share[b]) * (at - b as f32)).ln()
+    /// Share of hours in a bin or above.
+    fn share(&self, b: usize, prior: &Prior) -> f32 {
+        let counted = if b < BINS { f32::from(self.above[b]) } else { 0.0 };
+        (counted + self.before * prior[b]) * self.scale
     }
 
-    /// The distance that a share `p` of hours reaches: what [`Self::ln_p`] gives the logarithm of `p` for.
-    pub fn distance(&self, p: f32) -> f32 {
-        let at = if p <= TAIL {
-            self.tail_from + self.breadth * (TAIL / p.max(1e-30)).ln()
+    /// The natural logarithm of the share of hours with a distance at least as large.
+    pub fn ln_p(&self, distance: f32, prior: &Prior) -> f32 {
+        let at = position(distance);
+        if at >= self.tail_from {
+            return LN_TAIL - (at - self.tail_from) / self.breadth;
+        }
+        let b = (at as usize).min(BINS - 1);
+        let (here, next) = (self.share(b, prior), self.share(b + 1, prior));
+        (here + (next - here) * (at - b as f32)).min(1.0).ln()
+    }
+
+    /// The distance that a share of hours reaches: what [`Self::ln_p`] gives this logarithm for.
+    pub fn distance(&self, ln_p: f32, prior: &Prior) -> f32 {
+        let at = if ln_p <= LN_TAIL {
+            self.tail_from + self.breadth * (LN_TAIL - ln_p)
         } else {
-            let b = (0..BINS - 1).find(|b| self.share[b + 1] <= p).unwrap_or(BINS - 1);
-            b as f32 + ((self.share[b] - p) / (self.share[b] - self.share[b + 1]).max(1e-12)).clamp(0.0, 1.0)
+            let p = ln_p.exp();
+            let b = (0..BINS).rev().find(|b| self.share(*b, prior) > p).unwrap_or(0);
+            let (here, next) = (self.share(b, prior), self.share(b + 1, prior));
+            b as f32 + ((here - p) / (here - next).max(1e-12)).clamp(0.0, 1.0)
         };
         (at.min(MOST) / BINS_AN_OCTAVE + LOWEST_LOG2).exp2()
     }
 
     pub fn encode(&self, out: &mut Writer) {
-        self.hours.iter().for_each(|h| out.f32(*h));
+        self.above.iter().for_each(|above| out.u16(*above));
+        out.u16(self.age);
     }
 
-    pub fn decode(&mut self, input: &mut Reader<'_>) -> Result<(), DecodeError> {
-        for h in &mut self.hours {
-            *h = input.f32()?;
+    pub fn decode(&mut self, input: &mut Reader<'_>, prior: &Prior) -> Result<(), DecodeError> {
+        for above in &mut self.above {
+            *above = input.u16()?;
         }
-        self.settle();
+        self.age = input.u16()?;
+        if self.age >= HALF_HOURS {
+            return Err(input.wrong());
+        }
+        self.settle(prior);
         Ok(())
     }
 }

@@ -4,10 +4,10 @@
 //! because a wrong length must be an error and not a wrong score.
 
 use super::flat::Runs;
-use super::{Scorer, Settings};
+use super::{Scorer, Settings, prior};
 
 /// Raised whenever the layout or the meaning of a number changes; other versions are not read but learned again.
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -91,6 +91,11 @@ impl<'a> Reader<'a> {
         self.take().map(|bytes| f64::from_bits(u64::from_le_bytes(bytes)))
     }
 
+    /// The error for what cannot be.
+    pub fn wrong(&self) -> DecodeError {
+        DecodeError::Length { found: self.found }
+    }
+
     /// An error when something is left over.
     pub fn end(&self) -> Result<(), DecodeError> {
         if self.bytes.is_empty() { Ok(()) } else { Err(DecodeError::Length { found: self.found }) }
@@ -112,10 +117,9 @@ impl Scorer {
             out.f32(value);
         }
         self.before.iter().chain(&self.largest).for_each(|v| out.f32(*v));
-        out.i64(self.hour);
-        self.season.encode(&mut out);
+        self.season.encode(self.slots, &mut out);
         self.runs.encode(&mut out);
-        self.views.encode(&mut out);
+        self.views.encode(usize::from(self.taps), &mut out);
         self.distances.encode(&mut out);
         self.run_lengths.encode(&mut out);
     }
@@ -146,12 +150,13 @@ impl Scorer {
         for value in made.before.iter_mut().chain(&mut made.largest) {
             *value = input.f32()?;
         }
-        made.hour = input.i64()?;
-        made.season.decode(&mut input)?;
+        let (slots, taps) = (made.slots, usize::from(made.taps));
+        made.season.decode(slots, &mut input)?;
         made.runs = Runs::decode(&mut input)?;
-        made.views.decode(&mut input)?;
-        made.distances.decode(&mut input)?;
-        made.run_lengths.decode(&mut input)?;
+        made.views.decode(taps, &mut input)?;
+        made.distances.decode(&mut input, &prior::DISTANCE)?;
+        made.run_lengths.decode(&mut input, &prior::RUN)?;
+        made.settle();
         input.end()?;
         Ok(made)
     }

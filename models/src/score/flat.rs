@@ -32,11 +32,11 @@ impl Runs {
     }
 
     pub fn still(&self) -> f32 {
-        self.still * rarity(self.still_share)
+        if self.still > 0.0 { self.still * rarity(self.still_share) } else { 0.0 }
     }
 
     pub fn missed(&self) -> f32 {
-        self.missed * rarity(self.missed_share)
+        if self.missed > 0.0 { self.missed * rarity(self.missed_share) } else { 0.0 }
     }
 
     pub fn encode(&self, out: &mut Writer) {

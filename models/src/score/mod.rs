@@ -3,7 +3,7 @@
 //!
 //! Each sample passes the season (what is expected now), the residual goes through taps of many lengths, a whitener says how far the
 //! taps and the variation are from their own past, and the calibration how rare an hour with such a distance is. Everything is one pass:
-//! constant work a sample, a fixed three kilobytes of state, nothing looked at twice and nothing ahead, so a score never changes.
+//! constant work a sample, a fixed 1.7 KB of state, nothing looked at twice and nothing ahead, so a score never changes.
 //!
 //! Rejected: averaging the p-values of single views (what is far in one view drowns in the others), smoothing the score (late), a threshold
 //! in sigmas (heavy tails raise it every hour, quiet series never).
@@ -17,6 +17,7 @@ mod flat;
 mod prior;
 mod season;
 mod settings;
+mod table;
 mod taps;
 mod views;
 mod whiten;
@@ -27,7 +28,9 @@ pub use settings::{Direction, Settings};
 
 use calibrate::Calibration;
 use flat::Runs;
-use season::{Season, gain};
+use season::{Moment, Season, Slots, gain};
+use settings::Rules;
+use taps::taps_of;
 use views::{Sample, Seen, Views};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -37,8 +40,6 @@ const SILENT_SAMPLES: u32 = 64;
 /// Share of hours at or past a score of 1.0 for one false alarm a week: six hours of a week, since odd hours come in clusters, one
 /// episode each. Measured over the sources named in `prior`.
 const HOUR_P_AT_ONE: f64 = 0.0367;
-/// At a score of 1.0 never more than every other hour is odd.
-const MOST_HOUR_P: f64 = 0.5;
 /// The part of the false alarms that runs (of one value, or of none) may take.
 const RUN_SHARE: f64 = 0.02;
 /// Deviations are held at so many robust deviations when the scale is learned.
@@ -62,65 +63,89 @@ const NOT_COUNTED: f64 = 0.99;
 /// One series, sample by sample in order of time.
 #[derive(Clone, Debug)]
 pub struct Scorer {
-    settings: Settings,
+    rules: Rules,
     step_ms: i64,
-    samples_a_day: f32,
-    /// Samples so far.
-    seen: u32,
     last_ms: i64,
     last: f64,
     /// Everything below is in units of the first move, from the first value: 32 bits hold any series that way.
     origin: f64,
     /// 0 while the series has not moved.
     unit: f64,
+    samples_a_day: f32,
+    /// Samples so far.
+    seen: u32,
     resolution: f32,
-    season: Season,
     /// Robust deviation of the residual, its mean size, and mean and variance of the values.
     scale: f32,
     size: f32,
     centre: f32,
     spread: f32,
-    runs: Runs,
-    views: Views,
     /// Distances of the two samples before, and the held one.
     before: [f32; 2],
     held: f32,
-    distances: Calibration,
-    run_lengths: Calibration,
-    hour: i64,
     /// Largest of this hour: of distances, and of runs.
     largest: [f32; 2],
+    /// The distance at a score of 1.0.
+    edge: f32,
+    slots: Slots,
+    taps: u8,
+    season: Season,
+    runs: Runs,
+    views: Views,
+    distances: Calibration,
+    run_lengths: Calibration,
 }
 
 impl Scorer {
+    /// Bytes of one in memory. It has nothing on the heap.
+    pub const BYTES: usize = size_of::<Self>();
+
     /// `step_ms` is the usual time between samples.
     pub fn new(step_ms: i64, settings: Settings) -> Self {
+        Self::with(step_ms, Rules::new(settings, HOUR_P_AT_ONE))
+    }
+
+    fn with(step_ms: i64, rules: Rules) -> Self {
         let step_ms = step_ms.max(1);
         let samples_a_day = (DAY_MS / step_ms as f32).max(1.0);
-        Self {
-            settings,
+        let mut made = Self {
+            rules,
             step_ms,
-            samples_a_day,
-            seen: 0,
             last_ms: i64::MIN,
             last: f64::NAN,
             origin: 0.0,
             unit: 0.0,
+            samples_a_day,
+            seen: 0,
             resolution: 1.0,
-            season: Season::new(step_ms),
             scale: 0.0,
             size: 0.0,
             centre: 0.0,
             spread: 0.0,
-            runs: Runs::default(),
-            views: Views::new(step_ms, samples_a_day),
             before: [0.0; 2],
             held: 0.0,
+            largest: [0.0; 2],
+            edge: 0.0,
+            slots: Slots::new(step_ms),
+            taps: taps_of(samples_a_day) as u8,
+            season: Season::new(),
+            runs: Runs::default(),
+            views: Views::new(),
             distances: Calibration::new(&prior::DISTANCE),
             run_lengths: Calibration::new(&prior::RUN),
-            hour: i64::MIN,
-            largest: [0.0; 2],
-        }
+        };
+        made.settle();
+        made
+    }
+
+    /// Works out what follows from the calibration.
+    fn settle(&mut self) {
+        self.edge = self.distances.distance(self.rules.ln_p_at_one, &prior::DISTANCE);
+    }
+
+    /// The largest distance and the largest run of the hour of the last sample, up to it: what the prior is fitted to.
+    pub fn hour_so_far(&self) -> [f32; 2] {
+        self.largest
     }
 
     /// Scores a sample, then learns from it. `offset_ms` is how far local time is ahead of UTC at that time.
@@ -133,20 +158,24 @@ impl Scorer {
         }
         let z = self.in_units(value);
         let Some(z) = z else { return self.restart(at_ms, offset_ms, value) };
-        let missed = if self.seen == 0 { 0 } else { ((at_ms - self.last_ms + self.step_ms / 2) / self.step_ms - 1).max(0) };
+        let missed = match at_ms.saturating_sub(self.last_ms) {
+            since if self.seen == 0 || since < self.step_ms => 0,
+            since => ((since.saturating_add(self.step_ms / 2)) / self.step_ms - 1).max(0),
+        };
         let step = if self.seen == 0 { 0.0 } else { (value - self.last).abs() };
         let day = gain(self.seen, SCALE_DAYS * self.samples_a_day);
         let is_young = (self.seen as f32) < self.samples_a_day;
 
         let local_ms = at_ms.saturating_add(offset_ms);
-        self.season.advance(local_ms, self.scale);
-        let expected = self.season.expected(local_ms, self.seen as f32 / self.samples_a_day);
+        let now = Moment::new(self.slots, local_ms);
+        self.season.advance(self.slots, now, self.scale);
+        let expected = self.season.expected(self.slots, now, self.seen as f32 / self.samples_a_day);
         let residual = z - expected.value;
         if !is_young && ((self.seen.saturating_sub(1)) as f32) < self.samples_a_day {
             // The first day was measured from its own mean, from now on the table counts: that is no move of the series.
-            self.views.shift(residual - (z - self.season.recent()));
+            self.views.shift(usize::from(self.taps), residual - (z - self.season.recent()));
         }
-        self.season.learn(z, expected, self.scale, self.seen, self.samples_a_day);
+        self.season.learn(z, expected, self.scale, (self.seen, self.samples_a_day));
 
         let is_still = step <= 1e-9 * value.abs() + 1e-3 * f64::from(self.scale) * self.unit;
         self.runs.push(is_still && self.seen > 0, missed as f32, day);
@@ -155,8 +184,16 @@ impl Scorer {
         let (scale, least) = (self.scale, 0.3 * self.resolution);
         self.learn_scale(z, residual, day, is_young);
         let least_step = least.max(0.05 * self.size).max(0.02 * self.scale);
-        let seen =
-            self.views.push(Sample { residual, step, scale: self.scale, least: least_step, resolution: self.resolution, seen: self.seen });
+        let seen = self.views.push(Sample {
+            residual,
+            step,
+            scale: self.scale,
+            least: least_step,
+            resolution: self.resolution,
+            seen: self.seen,
+            samples_a_day: self.samples_a_day,
+            taps: usize::from(self.taps),
+        });
 
         let is_silent = self.seen < SILENT_SAMPLES;
         let raw = if is_silent { 0.0 } else { seen.distance };
@@ -167,7 +204,9 @@ impl Scorer {
         self.before = [raw, self.before[0]];
         let runs = [self.runs.still(), self.runs.missed()];
         let run = runs[0].max(runs[1]);
-        self.turn_hour(at_ms.div_euclid(HOUR_MS), is_silent);
+        if self.seen > 0 && at_ms.div_euclid(HOUR_MS) != self.last_ms.div_euclid(HOUR_MS) {
+            self.turn_hour(is_silent);
+        }
         self.largest = [self.largest[0].max(distance), self.largest[1].max(run)];
 
         self.seen = self.seen.saturating_add(1);
@@ -175,7 +214,7 @@ impl Scorer {
         if is_silent {
             return None;
         }
-        let expected = self.settings.within(self.origin + f64::from(expected.value) * self.unit);
+        let expected = self.rules.within(self.origin + f64::from(expected.value) * self.unit);
         Some(self.judge(
             value,
             expected,
@@ -205,14 +244,14 @@ impl Scorer {
     /// Forgets everything but the settings, and begins with this value.
     fn restart(&mut self, at_ms: i64, offset_ms: i64, value: f64) -> Option<Scored> {
         let (was_old, last) = (self.seen >= SILENT_SAMPLES, self.last);
-        *self = Self::new(self.step_ms, self.settings);
+        *self = Self::with(self.step_ms, self.rules);
         self.push(at_ms, offset_ms, value);
         was_old.then(|| Scored {
             expected: last,
             lower: last,
             upper: last,
             sigmas: (value - last).signum() * MOST_UNITS,
-            score: if self.settings.counts(value, last) { MOST_SCORE } else { NOT_COUNTED },
+            score: if self.rules.counts(value, last) { MOST_SCORE } else { NOT_COUNTED },
             hour_p: 0.0,
             per_week: 0.0,
             view: View::Level { over_ms: self.step_ms },
@@ -230,17 +269,14 @@ impl Scorer {
         self.size += slow * (size - self.size);
     }
 
-    fn turn_hour(&mut self, hour: i64, is_silent: bool) {
-        if hour == self.hour {
-            return;
-        }
-        if self.hour != i64::MIN && !is_silent {
+    fn turn_hour(&mut self, is_silent: bool) {
+        if !is_silent {
             if self.largest[0] > 0.0 {
-                self.distances.count(self.largest[0]);
+                self.distances.count(self.largest[0], &prior::DISTANCE);
+                self.settle();
             }
-            self.run_lengths.count(self.largest[1]);
+            self.run_lengths.count(self.largest[1], &prior::RUN);
         }
-        self.hour = hour;
         self.largest = [0.0; 2];
     }
 
@@ -253,12 +289,12 @@ impl Scorer {
         (run, is_missed, is_young): (f32, bool, bool),
         seen: Seen,
     ) -> Scored {
-        let p_at_one = (HOUR_P_AT_ONE * self.settings.false_alarms_per_week).clamp(1e-12, MOST_HOUR_P);
-        let by_distance = f64::from(self.distances.ln_p(distance));
-        let by_run = if is_young { 0.0 } else { (f64::from(self.run_lengths.ln_p(run)) - RUN_SHARE.ln()).min(0.0) };
+        let by_distance = f64::from(self.distances.ln_p(distance, &prior::DISTANCE));
+        let by_run =
+            if is_young || run == 0.0 { 0.0 } else { (f64::from(self.run_lengths.ln_p(run, &prior::RUN)) - RUN_SHARE.ln()).min(0.0) };
         let is_run = by_run < by_distance;
         let ln_p = by_distance.min(by_run);
-        let mut score = (ln_p / p_at_one.ln()).clamp(0.0, MOST_SCORE);
+        let mut score = (ln_p / f64::from(self.rules.ln_p_at_one)).clamp(0.0, MOST_SCORE);
         let mut view = match () {
             () if is_run && is_missed => View::Silence,
             () if is_run => View::Flatline,
@@ -266,21 +302,22 @@ impl Scorer {
             () if seen.season > seen.level => View::Season,
             () => View::Level { over_ms: self.step_ms << seen.scale },
         };
-        if score >= 1.0 && !is_run && !self.settings.counts(value, expected) {
+        if score >= 1.0 && !is_run && !self.rules.counts(value, expected) {
             score = NOT_COUNTED;
         }
-        if self.settings.is_impossible(value) {
+        if self.rules.is_impossible(value) {
             (score, view) = (score.max(MOST_SCORE), View::Range);
         }
-        let width = f64::from(self.distances.distance(p_at_one as f32)) * scale;
+        let width = f64::from(self.edge) * scale;
+        let hour_p = ln_p.exp();
         Scored {
             expected,
-            lower: self.settings.within(expected - width),
-            upper: self.settings.within(expected + width),
+            lower: self.rules.within(expected - width),
+            upper: self.rules.within(expected + width),
             sigmas: if scale > 0.0 { (value - expected) / scale } else { 0.0 },
             score,
-            hour_p: ln_p.exp(),
-            per_week: ln_p.exp() / HOUR_P_AT_ONE,
+            hour_p,
+            per_week: hour_p / HOUR_P_AT_ONE,
             view,
         }
     }

@@ -3,9 +3,11 @@
 //! Hourly maxima of both measures over the 116 series of five public sources (Numenta NAB, Microsoft cloud monitoring, ASD, SMD, Donut)
 //! and a generator, each series weighing the same; 22 November 2026. Bins as in `calibrate`.
 
+use super::calibrate::{Prior, prior};
+
 /// Of the distance of all views.
 #[rustfmt::skip]
-pub(super) static DISTANCE: [f32; 64] = [
+pub(super) static DISTANCE: Prior = prior(&[
     0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
     0.0, 0.0, 0.0, 0.0, 0.0, 0.00002, 0.00005, 0.00044,
     0.00177, 0.00538, 0.00971, 0.01790, 0.03252, 0.05726, 0.09587, 0.14620,
@@ -14,11 +16,11 @@ pub(super) static DISTANCE: [f32; 64] = [
     0.00090, 0.00119, 0.00085, 0.00074, 0.00041, 0.00026, 0.00041, 0.00038,
     0.00024, 0.00005, 0.00007, 0.00008, 0.00012, 0.00007, 0.0, 0.00004,
     0.00002, 0.00004, 0.00001, 0.0, 0.00005, 0.0, 0.00002, 0.00023,
-];
+]);
 
 /// Of the runs of one value, and of none.
 #[rustfmt::skip]
-pub(super) static RUN: [f32; 64] = [
+pub(super) static RUN: Prior = prior(&[
     0.63699, 0.00004, 0.0, 0.0, 0.0, 0.00001, 0.00003, 0.00002,
     0.00004, 0.00002, 0.00003, 0.00012, 0.00004, 0.00009, 0.00015, 0.00065,
     0.00027, 0.00046, 0.00122, 0.00185, 0.00434, 0.00490, 0.00472, 0.00780,
@@ -27,4 +29,4 @@ pub(super) static RUN: [f32; 64] = [
     0.00195, 0.00132, 0.00104, 0.00092, 0.00085, 0.00098, 0.00073, 0.00063,
     0.00054, 0.00063, 0.00066, 0.00008, 0.00003, 0.00004, 0.00005, 0.00008,
     0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
-];
+]);

@@ -1,5 +1,10 @@
 //! What a user may set about scores, apart from what the models learn for themselves.
 
+/// At a score of 1.0 never more than every other hour is odd ...
+const MOST_HOUR_P: f64 = 0.5;
+/// ... and never fewer than one in more hours than there have been.
+const LEAST_HOUR_P: f64 = 1e-12;
+
 /// Which deviations count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -33,25 +38,49 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+/// The settings as each series carries them: in half of the bytes, and with the logarithm taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// Infinite where there is none.
+    lower: f64,
+    upper: f64,
+    least_deviation: f64,
+    least_share: f32,
+    /// Natural logarithm of the share of hours at or past a score of 1.
+    pub ln_p_at_one: f32,
+    direction: Direction,
+}
+
+impl Rules {
+    /// `hour_p` is the share of hours at or past a score of 1 for one false alarm a week.
+    pub fn new(settings: Settings, hour_p: f64) -> Self {
+        Self {
+            lower: settings.lower.unwrap_or(f64::NEG_INFINITY),
+            upper: settings.upper.unwrap_or(f64::INFINITY),
+            least_deviation: settings.least_deviation,
+            least_share: settings.least_share as f32,
+            ln_p_at_one: (hour_p * settings.false_alarms_per_week).clamp(LEAST_HOUR_P, MOST_HOUR_P).ln() as f32,
+            direction: settings.direction,
+        }
+    }
+
     /// Whether a deviation from what was expected may count.
-    pub(super) fn counts(&self, value: f64, expected: f64) -> bool {
+    pub fn counts(&self, value: f64, expected: f64) -> bool {
         let deviation = value - expected;
         let side = match self.direction {
             Direction::Both => true,
             Direction::Above => deviation > 0.0,
             Direction::Below => deviation < 0.0,
         };
-        side && deviation.abs() >= self.least_deviation && deviation.abs() >= self.least_share * expected.abs()
+        side && deviation.abs() >= self.least_deviation && deviation.abs() >= f64::from(self.least_share) * expected.abs()
     }
 
     /// Whether a value lies where none can.
-    pub(super) fn is_impossible(&self, value: f64) -> bool {
-        self.lower.is_some_and(|lower| value < lower) || self.upper.is_some_and(|upper| value > upper)
+    pub fn is_impossible(&self, value: f64) -> bool {
+        value < self.lower || value > self.upper
     }
 
-    pub(super) fn within(&self, value: f64) -> f64 {
-        let value = self.lower.map_or(value, |lower| value.max(lower));
-        self.upper.map_or(value, |upper| value.min(upper))
+    pub fn within(&self, value: f64) -> f64 {
+        value.max(self.lower).min(self.upper)
     }
 }

@@ -3,15 +3,13 @@
 use super::codec::{DecodeError, Reader, Writer};
 use super::season::gain;
 use super::taps::{MOST_TAPS, Taps};
-use super::whiten::Whitener;
+use super::whiten::{Known, Lanes, MEMORIES, Whitener};
 
 /// Memories of the two whiteners of each view, in days: the short one forgets an incident before the next, the long one has seen a month.
-const MEMORIES_DAYS: [f32; 2] = [3.0, 28.0];
+const MEMORIES_DAYS: Lanes = [3.0, 28.0];
 /// Samples over which variation is measured.
 const VARIATION_OVER: [f32; VARIATIONS] = [4.0, 16.0, 64.0];
 const VARIATIONS: usize = 3;
-/// A covariance is factored again after this long: MSCloud's hourly series want it after each sample, a minute's would not notice.
-const FACTOR_MS: i64 = 20 * 60_000;
 /// What variation counts beside distance, in squares. Equal weight costs the sources with noisy variation more than it brings the others.
 const VARIATION_WEIGHT: f32 = 0.5;
 /// The same of the plain distance from the season, in robust deviations: less than whitened distance, but it does not get used to a drift.
@@ -30,15 +28,8 @@ const RESOLUTION_VARIANCE: f32 = 0.02;
 /// The same for the logarithm of variation, as its deviation when nothing but single moves is left.
 const LOG_SHARE: f32 = 0.1;
 
-/// A small vector against two memories of its past.
-#[derive(Clone, Debug)]
-struct Pair<const D: usize>([Whitener<D>; 2]);
-
-impl<const D: usize> Pair<D> {
-    fn new(dim: usize, is_doubling: bool, samples_a_day: f32, every: u16) -> Self {
-        Self(MEMORIES_DAYS.map(|days| Whitener::new(dim, is_doubling, days * samples_a_day, every)))
-    }
-}
+/// Further than this nothing is told apart, and the sums stay finite.
+const MOST_DISTANCE: f32 = 1e8;
 
 /// What the views say about one sample.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +47,11 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(super) struct Views {
     taps: Taps,
-    level: Pair<MOST_TAPS>,
+    level: Whitener<MOST_TAPS, { MOST_TAPS * (MOST_TAPS - 1) / 2 }>,
     step_size: [f32; VARIATIONS],
-    variation: Pair<VARIATIONS>,
+    variation: Whitener<VARIATIONS, { VARIATIONS * (VARIATIONS - 1) / 2 }>,
     /// Samples out of bounds.
     outside: f32,
-    samples_a_day: f32,
 }
 
 /// The sample as the views want it.
@@ -78,52 +68,52 @@ pub(super) struct Sample {
     pub resolution: f32,
     /// Samples before this one.
     pub seen: u32,
+    pub samples_a_day: f32,
+    /// How many taps.
+    pub taps: usize,
 }
 
 impl Views {
-    pub fn new(step_ms: i64, samples_a_day: f32) -> Self {
-        let every = u16::try_from(FACTOR_MS / step_ms.max(1)).unwrap_or(u16::MAX).clamp(1, 32);
-        let taps = Taps::new(samples_a_day);
-        let level = Pair::new(taps.len(), true, samples_a_day, every);
-        let variation = Pair::new(VARIATIONS, false, samples_a_day, every);
-        Self { taps, level, step_size: [0.0; VARIATIONS], variation, outside: 0.0, samples_a_day }
+    pub fn new() -> Self {
+        Self { taps: Taps::new(), level: Whitener::new(), step_size: [0.0; VARIATIONS], variation: Whitener::new(), outside: 0.0 }
     }
 
     /// Measures the sample, then learns from it.
     pub fn push(&mut self, sample: Sample) -> Seen {
-        let bands = self.taps.push(sample.residual, sample.seen);
+        let bands = self.taps.push(sample.taps, sample.residual, sample.seen);
+        // What one smallest move would do to the logarithm, once it is nearly all there is.
+        let log_floor = (LOG_SHARE * sample.resolution / (self.step_size[VARIATIONS - 1] + sample.least)).powi(2);
         let mut logs = [0.0; VARIATIONS];
         for (k, over) in VARIATION_OVER.into_iter().enumerate() {
             self.step_size[k] += gain(sample.seen, over) * (sample.step - self.step_size[k]);
             logs[k] = (self.step_size[k] + sample.least).ln();
         }
-        let level = [self.level.0[0].distance(&bands), self.level.0[1].distance(&bands)];
-        let variation = [self.variation.0[0].distance(&logs), self.variation.0[1].distance(&logs)];
-        let out = level[0].rms.max(variation[0].rms) > BOUND && sample.seen as f32 >= self.samples_a_day;
-        self.outside = if out { self.outside + 1.0 } else { (self.outside - BACK).max(0.0) };
-        let used_to = (self.outside / self.samples_a_day).powi(2).max(LEAST_WEIGHT);
-        let is_young = (sample.seen as f32) < self.samples_a_day;
-        let weight = |distance: f32| {
-            if is_young || distance <= BOUND { 1.0 } else { (BOUND / distance).powi(2).max(used_to).min(1.0) }
-        };
+        let memories = MEMORIES_DAYS.map(|days| (days * sample.samples_a_day).max(1.0));
+        let samples = memories.map(|memory| (sample.seen as f32).min(memory));
         let floor = RESOLUTION_VARIANCE * sample.resolution * sample.resolution;
-        // What one smallest move would do to the logarithm, once it is nearly all there is.
-        let log_floor = (LOG_SHARE * sample.resolution / (self.step_size[VARIATIONS - 1] + sample.least)).powi(2);
-        for k in 0..MEMORIES_DAYS.len() {
-            self.level.0[k].learn(&bands, weight(level[k].rms), floor);
-            self.variation.0[k].learn(&logs, weight(variation[k].rms), log_floor);
-        }
-        let mean_square = |a: f32, b: f32| f32::midpoint(a * a, b * b);
-        let off_season = self.taps.mean(SEASON_TAP) / sample.scale.max(0.3 * sample.resolution);
-        let (level_part, variation_part, season_part) = (
-            mean_square(level[0].rms, level[1].rms),
-            VARIATION_WEIGHT * mean_square(variation[0].rms, variation[1].rms),
-            SEASON_WEIGHT * off_season * off_season,
-        );
-        let loudest = |a: &usize, b: &usize| level[1].parts[*a].abs().total_cmp(&level[1].parts[*b].abs());
+        let level = self.level.distance(&bands, Known { dim: sample.taps, samples, is_doubling: true, floor });
+        let variation = self.variation.distance(&logs, Known { dim: VARIATIONS, samples, is_doubling: false, floor: log_floor });
+
+        let is_young = (sample.seen as f32) < sample.samples_a_day;
+        let out = level.square[0].max(variation.square[0]) > BOUND * BOUND && !is_young;
+        self.outside = if out { self.outside + 1.0 } else { (self.outside - BACK).max(0.0) };
+        let used_to = (self.outside / sample.samples_a_day).powi(2).max(LEAST_WEIGHT);
+        let weight = |square: f32| {
+            if is_young || square <= BOUND * BOUND { 1.0 } else { (BOUND * BOUND / square).max(used_to).min(1.0) }
+        };
+        let gains = memories.map(|memory| gain(sample.seen, memory));
+        let weighed = |square: Lanes| [gains[0] * weight(square[0]), gains[1] * weight(square[1])];
+        self.level.learn(sample.taps, weighed(level.square), &level);
+        self.variation.learn(VARIATIONS, weighed(variation.square), &variation);
+
+        let off_season = self.taps.mean(SEASON_TAP.min(sample.taps - 1)) / sample.scale.max(0.3 * sample.resolution);
+        let mean = |square: Lanes| square.iter().sum::<f32>() / MEMORIES as f32;
+        let (level_part, variation_part, season_part) =
+            (mean(level.square), VARIATION_WEIGHT * mean(variation.square), SEASON_WEIGHT * off_season * off_season);
+        let parts = &level.parts;
         Seen {
-            distance: (level_part + variation_part + season_part).sqrt(),
-            scale: (0..self.taps.len()).max_by(loudest).unwrap_or(0),
+            distance: (level_part + variation_part + season_part).sqrt().min(MOST_DISTANCE),
+            scale: (0..sample.taps).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0),
             level: level_part,
             variation: variation_part,
             season: season_part,
@@ -131,27 +121,26 @@ impl Views {
     }
 
     /// Residuals are from now on so much higher, and nothing else has changed: only the longest mean knows of the level.
-    pub fn shift(&mut self, by: f32) {
+    pub fn shift(&mut self, taps: usize, by: f32) {
         self.taps.shift(by);
-        let last = self.taps.len() - 1;
-        self.level.0.iter_mut().for_each(|w| w.shift(last, by));
+        self.level.shift(taps - 1, by);
     }
 
-    pub fn encode(&self, out: &mut Writer) {
-        self.taps.encode(out);
-        self.level.0.iter().for_each(|w| w.encode(out));
+    pub fn encode(&self, taps: usize, out: &mut Writer) {
+        self.taps.encode(taps, out);
+        self.level.encode(out);
         self.step_size.iter().for_each(|v| out.f32(*v));
-        self.variation.0.iter().for_each(|w| w.encode(out));
+        self.variation.encode(out);
         out.f32(self.outside);
     }
 
-    pub fn decode(&mut self, input: &mut Reader<'_>) -> Result<(), DecodeError> {
-        self.taps.decode(input)?;
-        self.level.0.iter_mut().try_for_each(|w| w.decode(input))?;
+    pub fn decode(&mut self, taps: usize, input: &mut Reader<'_>) -> Result<(), DecodeError> {
+        self.taps.decode(taps, input)?;
+        self.level.decode(input)?;
         for value in &mut self.step_size {
             *value = input.f32()?;
         }
-        self.variation.0.iter_mut().try_for_each(|w| w.decode(input))?;
+        self.variation.decode(input)?;
         self.outside = input.f32()?;
         Ok(())
     }
