@@ -61,9 +61,19 @@ fn spread(first: usize, last: usize, count: usize) -> impl Iterator<Item = usize
 }
 
 /// Lengths of the past (in samples) from which a model is judged, oldest first. Recent ones have seen only the first steps of their
-/// horizon.
+/// horizon. Each ends with a sample that was there: what bridges a gap knows the gap's other end.
 pub(super) fn origins(context: &Context, horizon: usize) -> Vec<usize> {
     let Some((first, last)) = judgeable(context, horizon) else { return Vec::new() };
+    let mut origins = evenly(context, horizon, first, last);
+    for origin in &mut origins {
+        *origin = (first..=*origin).rev().find(|o| context.is_present(o - 1)).unwrap_or(0);
+    }
+    origins.retain(|origin| *origin > 0);
+    origins.dedup();
+    origins
+}
+
+fn evenly(context: &Context, horizon: usize, first: usize, last: usize) -> Vec<usize> {
     let most = (MAX_STEPS / horizon.max(1)).clamp(MIN_ORIGINS, MAX_ORIGINS);
     let spacing = (SPACING_SEASONS * context.season() as f64) as usize;
     // Without a season nothing repeats, and the whole past says how this series errs.
