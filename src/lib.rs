@@ -28,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod daemon;
+pub mod datasets;
 pub mod demo;
 pub mod export;
 pub mod ledger;

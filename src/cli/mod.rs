@@ -7,6 +7,7 @@ mod backtest;
 mod cell;
 mod chart;
 mod check;
+mod datasets;
 mod demo;
 mod detect;
 mod forecast;
@@ -37,6 +38,7 @@ enum Verb {
     Check(check::Check),
     Packs(library::Packs),
     Playbooks(library::Playbooks),
+    Datasets(datasets::Datasets),
     Status(remote::Status),
     Predictions(remote::Predictions),
     /// Score every sample of data files: how far from normal it is
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(),
         Verb::Packs(verb) => verb.run(),
         Verb::Playbooks(verb) => verb.run(),
+        Verb::Datasets(verb) => verb.run(),
         Verb::Status(verb) => verb.run(),
         Verb::Predictions(verb) => verb.run(),
         Verb::Detect(verb) => verb.run(),

@@ -1,18 +1,17 @@
 //! Two weeks of a small shop's fleet, made from a seed: three web hosts, two databases, a cache and a batch host.
 //!
 //! The first week is healthy and is what the daemon learns from; every labelled incident lies in the second. Nothing is stored: the same
-//! bits come out everywhere (see `rng` and `shape`), and a pinned hash of the CSV form says so.
+//! bits come out everywhere (see `datasets`), and a pinned hash of the CSV form says so.
 
 use std::io::{self, Write};
 
-use super::rng::Rng;
-use super::shape::{Wander, When, at};
 use crate::core::labels::{Labels, METRIC_NAME};
 use crate::core::time::{Span, Timestamp};
+use crate::datasets::{Rng, START as MONDAY, Wander, When, at};
 use crate::source::replay::{DataSeries, DataSet};
 
 /// Monday 2026-03-02T00:00:00Z.
-pub const START: Timestamp = Timestamp::from_millis(1_772_409_600_000);
+pub const START: Timestamp = MONDAY;
 
 /// Monday 2026-03-16T00:00:00Z: the last sample.
 pub const END: Timestamp = Timestamp::from_millis(1_773_619_200_000);

@@ -6,9 +6,7 @@ pub mod config;
 pub mod generate;
 pub mod incidents;
 pub mod receiver;
-mod rng;
 pub mod server;
-mod shape;
 
 use std::sync::Arc;
 

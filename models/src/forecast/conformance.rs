@@ -19,6 +19,7 @@ fn inputs() -> Vec<(&'static str, Vec<f64>)> {
     gaps[230..].fill(f64::NAN);
     vec![
         ("constant", vec![5.0; 240]),
+        ("zeros", vec![0.0; 240]),
         ("ramp", (0..240).map(f64::from).collect()),
         ("season", seasonal(240)),
         ("gaps", gaps),
@@ -28,6 +29,8 @@ fn inputs() -> Vec<(&'static str, Vec<f64>)> {
         ("sawtooth", (0..240).map(|i| f64::from(i % 30) + 0.1 * noise(i as usize)).collect()),
         ("steps", (0..240).map(|i| f64::from(i / 50)).collect()),
         ("nearly all missing", (0..240).map(|i| if i % 24 == 3 { f64::from(i) } else { f64::NAN }).collect()),
+        ("huge offset with gaps", seasonal(240).iter().enumerate().map(|(i, v)| if i % 7 == 0 { f64::NAN } else { v - 1e12 }).collect()),
+        ("two rhythms", (0..240).map(|i| seasonal(240)[i] + (i % 5) as f64).collect()),
         ("spike", seasonal(240).iter().enumerate().map(|(i, v)| if i == 200 { 1e6 } else { *v }).collect()),
     ]
 }
@@ -145,6 +148,25 @@ fn what_was_said_at_a_past_origin_knew_nothing_of_what_came() {
             let moved = b - a;
             assert!(moved.abs() < 1e-9 || (moved - 50.0).abs() < 1e-9 || name == "auto", "{name}: {a} and {b}");
         }
+    }
+}
+
+#[test]
+fn a_horizon_longer_than_the_past_is_judged_at_more_than_one_moment() {
+    // A walk: whoever has seen a single error of it is sure of far too much or of nothing.
+    let mut level = 0.0;
+    let walk: Vec<f64> = (0..60)
+        .map(|i| {
+            level += noise(i);
+            level
+        })
+        .collect();
+    for name in ["auto", "naive", "drift"] {
+        let fitted = by_name(name).unwrap().fit(&Context::new(&walk, 24, Bounds::default()), 500).unwrap();
+        assert!(fitted.errors().origins() > 4, "{name}: {}", fitted.errors().origins());
+        let forecast = fitted.forecast(&[0.95]);
+        let width = |h: usize| forecast.intervals[0].upper[h] - forecast.intervals[0].lower[h];
+        assert!(width(499) > 2.0 * width(20) && width(20) > 0.0, "{name}: what nobody has seen is known less and less");
     }
 }
 

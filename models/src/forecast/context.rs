@@ -1,6 +1,7 @@
 //! The past of one series as a model sees it: equally spaced, gaps filled for the arithmetic and still known as gaps.
 
 use super::calendar::{Calendar, Reading, straighten};
+use super::season::second;
 
 /// What no value lies beyond.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,6 +33,7 @@ pub struct Context {
     /// Which of them were really there.
     present: Vec<bool>,
     season: usize,
+    second: usize,
     bounds: Bounds,
     reading: Reading,
 }
@@ -58,7 +60,8 @@ impl Context {
         let mut filled = values.to_vec();
         bridge(&mut filled);
         let season = if season >= 2 && filled.len() >= 2 * season { season } else { 0 };
-        Self { filled, present, season, bounds, reading: Reading::default() }
+        let second = if season > 0 { second(&filled, season) } else { 0 };
+        Self { filled, present, season, second, bounds, reading: Reading::default() }
     }
 
     pub fn values(&self) -> &[f64] {
@@ -91,6 +94,11 @@ impl Context {
     /// Steps a season; 0 where there is none, or fewer than two of them.
     pub fn season(&self) -> usize {
         self.season
+    }
+
+    /// Steps of another rhythm beside the season, where there is one; else 0.
+    pub fn second_season(&self) -> usize {
+        self.second
     }
 
     pub fn bounds(&self) -> Bounds {

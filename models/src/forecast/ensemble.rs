@@ -9,7 +9,7 @@ use super::paths::{ErrorPaths, origins};
 use super::pool::Pool;
 use super::rules::{
     ANALOG_DAY, ANALOG_LEVEL, ANALOG_QUARTER, ANALOG_SHORT, DRIFT, LAST, MEDIAN_DAY, NARROW, SEASONAL, SEASONAL_GROWTH, SEASONAL_MEDIAN,
-    SEASONAL_SHIFTED, Sawtooth, TREND_DAY, TREND_SHORT, WEEKLY_SHIFTED, WIDE, since_reset,
+    SEASONAL_SHIFTED, Sawtooth, TREND_DAY, TREND_SHORT, TwoRhythms, WEEKLY_SHIFTED, WIDE, since_reset,
 };
 use super::told::{Past, Rule};
 use super::{Context, FitError, Fitted, MIN_POINTS, Model};
@@ -22,7 +22,7 @@ const NAME: &str = "ensemble";
 
 /// In the order in which ties are broken. Holt, Holt-Winters and theta are not among them: measured on hourly and 5-minute loads they cost
 /// time and moved the result by less than its noise. MSTL and ETS cost a thousand times as much.
-const RULES: [&dyn Rule; 17] = [
+const RULES: [&dyn Rule; 18] = [
     &LAST,
     &TREND_SHORT,
     &TREND_DAY,
@@ -37,6 +37,7 @@ const RULES: [&dyn Rule; 17] = [
     &ANALOG_LEVEL,
     &ANALOG_QUARTER,
     &ANALOG_DAY,
+    &TwoRhythms,
     &Sawtooth,
     &WIDE,
     &NARROW,

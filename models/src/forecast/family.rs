@@ -2,7 +2,7 @@
 
 use super::rules::{
     ANALOG_QUARTER, Blend, DRIFT, DampedHolt, Ets, HoltWinters, LAST, MEDIAN_DAY, Mstl, NARROW, SEASONAL, SEASONAL_MEDIAN, Sawtooth, Theta,
-    WIDE,
+    TwoRhythms, WIDE,
 };
 use super::single::Single;
 use super::told::Rule;
@@ -11,7 +11,7 @@ use super::{Ensemble, Model};
 static AUTOREGRESSION: Blend = Blend { name: "autoregression", rules: [&WIDE, &NARROW] };
 
 /// Members that can be asked for alone.
-const SINGLES: [&dyn Rule; 13] = [
+const SINGLES: [&dyn Rule; 14] = [
     &LAST,
     &MEDIAN_DAY,
     &SEASONAL,
@@ -22,13 +22,14 @@ const SINGLES: [&dyn Rule; 13] = [
     &Theta,
     &AUTOREGRESSION,
     &ANALOG_QUARTER,
+    &TwoRhythms,
     &Sawtooth,
     &Mstl,
     &Ets,
 ];
 
 /// Names that [`by_name`] knows; the first is the default, the combination of the family.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "auto",
     "naive",
     "median-day",
@@ -40,6 +41,7 @@ pub const NAMES: [&str; 14] = [
     "theta",
     "autoregression",
     "analog",
+    "two-rhythms",
     "sawtooth",
     "mstl",
     "ets",

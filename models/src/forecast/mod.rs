@@ -130,3 +130,5 @@ impl Fitted {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod properties;

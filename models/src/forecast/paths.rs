@@ -20,6 +20,9 @@ const MAX_STEPS: usize = 6_912;
 /// Origins are this far apart, in seasons: near enough for the recent past to be what counts, and meeting every part of the day within a
 /// few days.
 const SPACING_SEASONS: f64 = 5.0 / 24.0;
+/// At the last origin this part of the horizon has been seen, but no more than this part of what can be judged is given up for it.
+const SEEN_SHARE: usize = 6;
+const PAST_SHARE: usize = 4;
 /// Past windows that are kept; they lie evenly over the whole past.
 const MAX_WINDOWS: usize = 24;
 
@@ -46,8 +49,9 @@ fn judgeable(context: &Context, horizon: usize) -> Option<(usize, usize)> {
     let n = context.len();
     // Seasonal rules speak from two seasons on; with little history the others are judged from its middle.
     let first = MIN_POINTS.max((2 * context.season() + 3).min(n / 2)).min(n.saturating_sub(1)).max(4);
-    // At least the first step, better a sixth of the horizon, must have been seen.
-    (n > first).then(|| (first, n.saturating_sub((horizon / 6).max(1)).max(first)))
+    // A sixth of the horizon must have been seen; where the horizon is longer than the past, what can be: many origins that saw its
+    // first steps say more than one that saw a sixth.
+    (n > first).then(|| (first, n.saturating_sub((horizon / SEEN_SHARE).min((n - first) / PAST_SHARE).max(1)).max(first)))
 }
 
 /// `count` lengths from `first` to `last`, evenly spaced.
@@ -57,9 +61,19 @@ fn spread(first: usize, last: usize, count: usize) -> impl Iterator<Item = usize
 }
 
 /// Lengths of the past (in samples) from which a model is judged, oldest first. Recent ones have seen only the first steps of their
-/// horizon.
+/// horizon. Each ends with a sample that was there: what bridges a gap knows the gap's other end.
 pub(super) fn origins(context: &Context, horizon: usize) -> Vec<usize> {
     let Some((first, last)) = judgeable(context, horizon) else { return Vec::new() };
+    let mut origins = evenly(context, horizon, first, last);
+    for origin in &mut origins {
+        *origin = (first..=*origin).rev().find(|o| context.is_present(o - 1)).unwrap_or(0);
+    }
+    origins.retain(|origin| *origin > 0);
+    origins.dedup();
+    origins
+}
+
+fn evenly(context: &Context, horizon: usize, first: usize, last: usize) -> Vec<usize> {
     let most = (MAX_STEPS / horizon.max(1)).clamp(MIN_ORIGINS, MAX_ORIGINS);
     let spacing = (SPACING_SEASONS * context.season() as f64) as usize;
     // Without a season nothing repeats, and the whole past says how this series errs.

@@ -18,6 +18,8 @@ const MAX_PEAKS: usize = 12;
 const AS_GOOD: f64 = 0.85;
 /// A period other than the expected one must correlate better by this much.
 const BETTER: f64 = 0.15;
+/// A second period is looked for where the first leaves this share of the variance.
+const MIN_REST: f64 = 1e-4;
 /// Values that are looked at, the newest: eight weeks of five minutes, a few milliseconds.
 const MAX_VALUES: usize = 16_384;
 /// Values further than this many robust sigmas out are drawn in: one spike has power at every frequency.
@@ -63,6 +65,32 @@ pub fn find(values: &[f64], expected: usize) -> usize {
     let divides = off.min(found - off) * 20 <= found;
     let known = correlation.get(expected).copied().unwrap_or(0.0);
     if divides || found > expected || height < known + BETTER { expected } else { found }
+}
+
+/// Another period beside `first`, of values without gaps: what is left without the first one's profile is looked through once more. A week
+/// beside a day is one, a job every five hours too; a part of the first is not, since it is inside the first's profile. 0 where there is
+/// none.
+pub fn second(values: &[f64], first: usize) -> usize {
+    if first < 2 || values.len() < MIN_REPEATS * first {
+        return 0;
+    }
+    let values = &values[values.len().saturating_sub(MAX_VALUES)..];
+    let mut rest = values.to_vec();
+    for slot in 0..first {
+        let of_slot = || values.iter().skip(slot).step_by(first);
+        let mean = of_slot().sum::<f64>() / of_slot().count() as f64;
+        rest.iter_mut().skip(slot).step_by(first).for_each(|v| *v -= mean);
+    }
+    let spread = |values: &[f64]| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()
+    };
+    // What rounding leaves of a pure season has periods, too.
+    if spread(&rest) < MIN_REST * spread(values) {
+        return 0;
+    }
+    let found = find(&rest, 0);
+    if found >= 2 && first % found != 0 { found } else { 0 }
 }
 
 /// The lag of the highest correlation in `short..=long` if it is the top of a hill there, and its height.
@@ -165,5 +193,16 @@ mod tests {
         // Four times a day is inside a day.
         let quarter: Vec<f64> = (0..480).map(|i| f64::from(u8::from(i % 6 < 2)) + 0.2 * noise(i)).collect();
         assert_eq!(find(&quarter, 24), 24);
+    }
+
+    #[test]
+    fn a_second_period_is_found_beside_the_first_and_none_where_there_is_none() {
+        let day = |i: usize| 3.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin();
+        let of = |f: &dyn Fn(usize) -> f64| (0..672).map(f).collect::<Vec<f64>>();
+        assert_eq!(second(&of(&|i| day(i) + (i % 5) as f64 + 0.3 * noise(i)), 24), 5);
+        assert_eq!(second(&of(&|i| day(i) + if i / 24 % 7 >= 5 { 2.0 } else { 0.0 } + 0.3 * noise(i)), 24), 168);
+        assert_eq!(second(&of(&|i| day(i) + 0.3 * noise(i)), 24), 0);
+        assert_eq!(second(&of(&day), 24), 0, "what rounding leaves");
+        assert_eq!(second(&of(&|i| (i % 6) as f64 + 0.1 * noise(i)), 24), 0, "inside the first");
     }
 }

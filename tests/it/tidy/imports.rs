@@ -30,6 +30,7 @@ const SHELL: &[&str] = &[
     "backtest",
     "server",
     "demo",
+    "datasets",
 ];
 
 const CLI: &[&str] = &[
@@ -52,12 +53,14 @@ const CLI: &[&str] = &[
     "backtest",
     "server",
     "demo",
+    "datasets",
     "cli",
 ];
 
 /// Every part, the parts it may import besides itself, and what to do instead of importing another.
 const ORDER: &[(&[&str], &[&str], &str)] = &[
     (&["core"], &[], "the core is pure: hand it what it needs as an argument, or move the type it needs into core"),
+    (&["datasets"], BASE, "it only makes bytes: let the verb, the demo or the bench read and write files"),
     (&["clock", "telemetry", "metrics"], BASE, "it knows only the core: let the shell hand it over"),
     (
         &["source", "store", "ledger", "notify", "act", "chart", "export"],

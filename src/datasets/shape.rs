@@ -4,7 +4,7 @@ use super::rng::Rng;
 
 /// Where a sample stands in the made fortnight, which begins on a Monday at midnight UTC.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct When {
+pub(crate) struct When {
     /// Since the start.
     pub hours: f64,
 }
@@ -39,7 +39,7 @@ impl When {
 }
 
 /// Hours since the start of this hour on this day of the fortnight, the first day being 0.
-pub(super) const fn at(day: i32, hour: f64) -> f64 {
+pub(crate) const fn at(day: i32, hour: f64) -> f64 {
     day as f64 * 24.0 + hour
 }
 
@@ -53,7 +53,7 @@ fn wave(turn: f64) -> f64 {
 
 /// Noise with a memory, as real gauges have: what was high a sample ago is still a little high.
 #[derive(Default)]
-pub(super) struct Wander(f64);
+pub(crate) struct Wander(f64);
 
 impl Wander {
     /// Next value, of about this sigma.

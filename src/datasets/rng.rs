@@ -4,7 +4,7 @@
 //! change between versions; normal numbers as a sum of twelve uniform ones rather than by logarithm and cosine, whose last bits differ between
 //! maths libraries. Only adding and multiplying is left, which IEEE 754 fixes to the bit.
 
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
     pub fn new(seed: u64) -> Self {

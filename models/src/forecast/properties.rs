@@ -1,0 +1,127 @@
+//! What every member of the family must hold on series that nobody thought of: drawn ones, with gaps, of any length, with and without
+//! seasons. What is known by heart lies in `conformance`.
+
+use proptest::prelude::*;
+
+use super::{Bounds, Context, FitError, Forecast, NAMES, by_name};
+
+const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
+/// Tens of milliseconds an origin: drawn by the dozen they would cost minutes, and `conformance` runs them.
+const SLOW: [&str; 2] = ["mstl", "ets"];
+
+/// What a series is drawn from.
+#[derive(Clone, Debug)]
+struct Drawn {
+    values: Vec<f64>,
+    season: usize,
+    horizon: usize,
+}
+
+fn noise(i: usize) -> f64 {
+    let x = (i as u64).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9;
+    ((x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
+}
+
+prop_compose! {
+    fn drawn()(
+        kind in 0_u8..6, n in 0_usize..420, seed in 0_usize..1_000_000, season in prop::sample::select(vec![0_usize, 2, 7, 24, 48]),
+        horizon in 1_usize..80, gaps in prop::collection::vec((0_usize..420, 1_usize..40), 0..4), rough in 0.0..2.0_f64,
+    ) -> Drawn {
+        let mut level = 10.0;
+        let mut values: Vec<f64> = (0..n).map(|i| {
+            let shake = rough * noise(i + seed);
+            level += noise(i + 7 * seed);
+            match kind {
+                0 => 5.0,
+                1 => i as f64 * 0.25 + shake,
+                2 => 10.0 + 3.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin() + shake,
+                3 => level,
+                4 => (i % 30) as f64 + shake,
+                _ => if noise(i + seed) > 0.47 { 1e4 } else { shake },
+            }
+        }).collect();
+        for (from, len) in gaps {
+            let from = from.min(n);
+            values[from..(from + len).min(n)].fill(f64::NAN);
+        }
+        Drawn { values, season, horizon }
+    }
+}
+
+fn told(name: &str, values: &[f64], drawn: &Drawn) -> Result<Forecast, FitError> {
+    let context = Context::new(values, drawn.season, Bounds::default());
+    by_name(name).unwrap().fit(&context, drawn.horizon).map(|fitted| fitted.forecast(&LEVELS))
+}
+
+fn members() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().filter(|name| !SLOW.contains(name))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn what_is_told_is_finite_ordered_and_nested_or_too_short(drawn in drawn()) {
+        for name in members() {
+            let forecast = match told(name, &drawn.values, &drawn) {
+                Ok(forecast) => forecast,
+                Err(error) => {
+                    let present = drawn.values.iter().filter(|v| v.is_finite()).count();
+                    let too_short = matches!(error, FitError::TooShort { .. }) && present < super::MIN_POINTS;
+                    prop_assert!(too_short, "{name} of {present} samples: {error}");
+                    continue;
+                }
+            };
+            prop_assert_eq!(forecast.median.len(), drawn.horizon);
+            for h in 0..drawn.horizon {
+                let (mut lower, mut upper) = (forecast.median[h], forecast.median[h]);
+                prop_assert!(lower.is_finite(), "{name} at {h}");
+                for interval in &forecast.intervals {
+                    prop_assert!(interval.lower[h] <= lower && upper <= interval.upper[h], "{name} at {h}, {}", interval.level);
+                    prop_assert!(interval.lower[h].is_finite() && interval.upper[h].is_finite(), "{name} at {h}");
+                    (lower, upper) = (interval.lower[h], interval.upper[h]);
+                }
+            }
+        }
+    }
+
+    /// A power of two: exact in floating point, so that nothing but the model can differ.
+    #[test]
+    fn another_unit_is_another_unit(drawn in drawn(), power in -20_i32..20) {
+        let factor = 2_f64.powi(2 * power);
+        let scaled: Vec<f64> = drawn.values.iter().map(|v| v * factor).collect();
+        for name in members() {
+            let (Ok(here), Ok(there)) = (told(name, &drawn.values, &drawn), told(name, &scaled, &drawn)) else { continue };
+            let size = drawn.values.iter().copied().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
+            for (a, b) in here.median.iter().zip(&there.median) {
+                prop_assert!((a - b / factor).abs() <= 1e-6 * size, "{name}: {a} and {}", b / factor);
+            }
+        }
+    }
+
+    /// The same past with another future: where the truth has moved, so has the error, and what had been said has not.
+    #[test]
+    fn what_was_said_knew_nothing_of_what_came(drawn in drawn(), moved in 1.0..100.0_f64) {
+        let context = Context::new(&drawn.values, drawn.season, Bounds::default());
+        let Some(&last) = super::paths::origins(&context, drawn.horizon).last() else { return Ok(()) };
+        // From the last judged moment on.
+        let cut = last + drawn.values.len() - context.len();
+        let mut other = drawn.values.clone();
+        other[cut..].iter_mut().for_each(|v| *v += moved);
+        let changed = Context::new(&other, drawn.season, Bounds::default());
+        // The combination weighs its members by all their errors, and a second rhythm is looked for in all of the past.
+        for name in members().filter(|name| !["auto", "two-rhythms"].contains(name)) {
+            let [Ok(here), Ok(there)] = [&context, &changed].map(|context| by_name(name).unwrap().fit(context, drawn.horizon)) else { continue };
+            prop_assert_eq!(here.errors().origins(), there.errors().origins(), "{}", name);
+            let (mut a, mut b) = (vec![0.0; drawn.horizon], vec![0.0; drawn.horizon]);
+            for origin in 0..here.errors().origins() {
+                here.errors().path(origin, &mut a);
+                there.errors().path(origin, &mut b);
+                // Where nothing was known the last error is carried on, growing: the first step always is.
+                let by = b[0] - a[0];
+                let size = 1e-9 * (1.0 + a[0].abs() + moved);
+                prop_assert!(by.abs() <= size || (by - moved).abs() <= size, "{name} at {origin}: {} and {}", a[0], b[0]);
+            }
+        }
+    }
+}
