@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::alarm::{Alarm, Met, Verdict, met};
 use super::observe::{Observer, Seen};
 use super::summary::{Fact, Facts, Group, SummaryError};
+use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
-use crate::core::prediction::{Anomaly, Prediction, PredictionId, State, Truth};
+use crate::core::prediction::{Prediction, PredictionId, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 

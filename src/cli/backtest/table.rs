@@ -71,7 +71,7 @@ fn missed_row(event: &Event) -> Vec<String> {
 }
 
 fn anomalies(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let row = |a: &crate::core::prediction::Anomaly| {
+    let row = |a: &crate::core::anomaly::Anomaly| {
         let lasted = a.ended_at.map_or_else(|| "still".to_owned(), |end| rough((end - a.started_at).as_secs_f64()));
         let (value, expected) = (format!("{:.4}", a.value), format!("{:.4}", a.expected));
         vec![

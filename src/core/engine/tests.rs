@@ -262,6 +262,93 @@ fn a_restart_goes_on_with_what_was_open_and_raises_nothing_twice() {
     assert_eq!(ends(&all), ends(&split));
 }
 
+/// A day's rhythm with two hours out of it, as one watch without a threshold sees it.
+fn odd_hours(from: usize) -> impl Fn(usize) -> f64 + Sync {
+    move |i| daily(i) + if (from..from + 24).contains(&i) { 0.4 } else { 0.0 }
+}
+
+fn anomalies_only(score: portent_models::score::Settings) -> Arc<Watch> {
+    let watch = watch("odd", 0.9, Span::DAY);
+    Arc::new(Watch { limit: None, baseline: BaselineSettings { score, ..BaselineSettings::default() }, ..(*watch).clone() })
+}
+
+fn any() -> portent_models::score::Settings {
+    portent_models::score::Settings::default()
+}
+
+#[test]
+fn an_anomaly_is_one_episode_with_its_reason_from_its_first_odd_sample_until_an_hour_after_its_last() {
+    let mut engine = Engine::new([anomalies_only(any())], []);
+    let odd = odd_hours(8 * DAY + 30);
+    let at = |i: usize| start() + STEP.times(i as i64);
+    let effects = feed(&mut engine, &[("a", &odd)], 0..8 * DAY + 40, 12, at(8 * DAY));
+    let [Effect::AnomalyStarted(begun)] = &effects[..] else { panic!("{effects:?}") };
+    // A lone sample may be a slip of the scrape; the second one is none.
+    assert_eq!((begun.started_at, begun.ended_at), (at(8 * DAY + 31), None));
+    assert!(begun.score >= 1.0 && begun.value > begun.upper && begun.because.contains("sigmas from"), "{begun:?}");
+    let view = engine.series(0).next().unwrap();
+    assert!(view.anomaly.is_some() && view.score >= 1.0);
+
+    let effects = feed(&mut engine, &[("a", &odd)], 8 * DAY + 40..9 * DAY, 12, at(8 * DAY));
+    let [Effect::AnomalyEnded(ended)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(ended.last_odd_at >= at(8 * DAY + 53) && ended.last_odd_at < at(8 * DAY + 60), "{ended:?}");
+    assert_eq!(ended.ended_at, Some(ended.last_odd_at + Span::HOUR + STEP));
+    assert!(ended.score >= begun.score && ended.why.per_week <= begun.why.per_week);
+    assert_eq!(engine.anomalies().count(), 0);
+}
+
+#[test]
+fn an_anomaly_of_a_series_that_falls_silent_ends_where_it_would_have_been_seen() {
+    let at = |i: usize| start() + STEP.times(i as i64);
+    let odd = odd_hours(8 * DAY + 30);
+    let mut engine = Engine::new([anomalies_only(any())], []);
+    let effects = feed(&mut engine, &[("a", &odd)], 0..8 * DAY + 40, 12, at(8 * DAY));
+    assert_eq!(effects.len(), 1);
+    let late = engine.step(at(10 * DAY), Input::Tick);
+    let [Effect::AnomalyEnded(ended)] = &late[..] else { panic!("{late:?}") };
+    assert_eq!((ended.last_odd_at, ended.ended_at), (at(8 * DAY + 39), Some(at(8 * DAY + 39) + Span::HOUR + STEP)));
+}
+
+#[test]
+fn a_restart_in_the_middle_of_an_anomaly_changes_nothing() {
+    let judge_from = start() + Span::WEEK;
+    let (odd, gaps) = (odd_hours(8 * DAY + 30), |i: usize| if i % 31 < 5 { f64::NAN } else { odd_hours(8 * DAY + 25)(i) });
+    let signals: [(&str, &Signal); 3] = [("a", &odd), ("b", &gaps), ("c", &daily)];
+    let mut whole = Engine::new([anomalies_only(any())], []);
+    let all = feed(&mut whole, &signals, 0..9 * DAY, 1, judge_from);
+    assert!(all.len() >= 4, "{all:?}");
+    whole.mark_dirty();
+    let whole_state = saved(&mut whole);
+    for cut in [8 * DAY + 31, 8 * DAY + 32, 8 * DAY + 45, 8 * DAY + 60] {
+        let mut first = Engine::new([anomalies_only(any())], []);
+        let mut split = feed(&mut first, &signals, 0..cut, 1, judge_from);
+        let mut second = Engine::new([anomalies_only(any())], []);
+        assert!(second.restore(saved(&mut first)).is_empty());
+        split.extend(feed(&mut second, &signals, cut..9 * DAY, 1, judge_from));
+        assert_eq!(all, split, "cut at {cut}");
+        assert_eq!(whole_state, saved(&mut second), "the state itself, cut at {cut}");
+    }
+}
+
+#[test]
+fn other_settings_of_anomalies_keep_what_was_learned() {
+    let at = |i: usize| start() + STEP.times(i as i64);
+    let odd = odd_hours(8 * DAY + 30);
+    let run = |after: portent_models::score::Settings| {
+        let mut engine = Engine::new([anomalies_only(any())], []);
+        feed(&mut engine, &[("a", &odd)], 0..8 * DAY, 12, at(8 * DAY));
+        assert!(engine.set_watches([anomalies_only(after)], []).is_empty());
+        assert_eq!(engine.cursor(0), Some(at(8 * DAY - 1)));
+        feed(&mut engine, &[("a", &odd)], 8 * DAY..9 * DAY, 12, at(8 * DAY))
+    };
+    let mut untouched = Engine::new([anomalies_only(any())], []);
+    let mut same = feed(&mut untouched, &[("a", &odd)], 0..8 * DAY, 12, at(8 * DAY));
+    same.extend(feed(&mut untouched, &[("a", &odd)], 8 * DAY..9 * DAY, 12, at(8 * DAY)));
+    assert_eq!(run(portent_models::score::Settings { upper: Some(1e9), ..any() }).len(), same.len());
+    assert_eq!(run(any()), same);
+    assert_eq!(run(portent_models::score::Settings { least_deviation: 10.0, ..any() }), []);
+}
+
 #[test]
 fn silence_is_not_a_breach_and_its_predictions_end_as_not_known() {
     let mut engine = engine(0.9);
@@ -310,6 +397,12 @@ fn a_damaged_checkpoint_costs_the_watch_its_memory_and_is_told() {
     let errors = second.restore(cut);
     assert!(matches!(errors[..], [RestoreError::Header { .. }]), "{errors:?}");
     assert_eq!((second.cursor(0), second.series_count(0)), (None, 0));
+
+    // As it was before there were scorers: the header without its number.
+    let header = br#"{"watch":"disk","question":"q","cursor":null,"rows":[],"anomalies":{}}"#;
+    let old = snapshot::pack(&[(header.len() as u32).to_le_bytes().as_slice(), header].concat());
+    let errors = engine(0.9).restore(vec![Checkpoint { key: "disk/0".into(), bytes: old }]);
+    assert!(matches!(errors[..], [RestoreError::Layout { found: 0, .. }]), "{errors:?}");
 
     let mut other = Engine::new([watch("cpu", 0.9, Span::DAY)], []);
     assert!(matches!(other.restore(good)[..], [RestoreError::OtherQuestion { .. }]));
