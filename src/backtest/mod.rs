@@ -230,7 +230,7 @@ impl Backtest {
         }
         self.told.sort_by(|(a, ..), (b, ..)| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
         self.anomalies.sort_by(|a, b| (a.started_at, &a.watch, &a.labels).cmp(&(b.started_at, &b.watch, &b.labels)));
-        let scored = report::score(Recorded { observers: self.observers, told: self.told, end })?;
+        let scored = report::score(Recorded { observers: self.observers, told: self.told, anomalies: self.anomalies, end })?;
         Ok(Report {
             from: self.from,
             judged_from: self.judge_from.iter().flatten().min().copied(),
@@ -239,7 +239,7 @@ impl Backtest {
             notes: self.notes,
             predictions: scored.predictions,
             events: scored.events,
-            anomalies: self.anomalies,
+            anomalies: scored.anomalies,
             summary: scored.summary,
             rival: scored.rival,
             by_watch: scored.by_watch,

@@ -4,6 +4,8 @@
 //! everything is decided per sample at the sample's own time, never at the time of a tick, so it does not matter how samples were cut
 //! into frames.
 
+#[cfg(test)]
+mod anomaly_tests;
 mod episodes;
 mod life;
 mod limits;

@@ -5,9 +5,9 @@ use crate::core::frame::{FrameBuilder, Grid};
 use crate::core::prediction::{State, Truth};
 use crate::core::watch::{BaselineSettings, Hysteresis, Impact, Limit, Profile, Side};
 
-const STEP: Span = Span::from_secs(300);
+pub(super) const STEP: Span = Span::from_secs(300);
 
-fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
+pub(super) fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
     Arc::new(Watch {
         name: name.into(),
         source: "test".into(),
@@ -41,21 +41,21 @@ fn host(name: &str) -> Labels {
 }
 
 /// A scramble of i, uniform on (-0.5, 0.5).
-fn noise(i: usize) -> f64 {
+pub(super) fn noise(i: usize) -> f64 {
     let x = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     ((x ^ (x >> 29)) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
 }
 
 /// Monday, 2026-11-02T00:00:00Z.
-fn start() -> Timestamp {
+pub(super) fn start() -> Timestamp {
     "2026-11-02T00:00:00Z".parse().unwrap()
 }
 
-type Signal = dyn Fn(usize) -> f64 + Sync;
+pub(super) type Signal = dyn Fn(usize) -> f64 + Sync;
 
 /// Feeds `columns` of the signals in frames of `chunk` columns.
-fn feed(
+pub(super) fn feed(
     engine: &mut Engine,
     signals: &[(&str, &Signal)],
     columns: std::ops::Range<usize>,
@@ -81,13 +81,13 @@ fn feed(
     effects
 }
 
-const DAY: usize = 288;
+pub(super) const DAY: usize = 288;
 
 fn growing(i: usize) -> f64 {
     0.5 + 0.4 * i as f64 / (8.0 * DAY as f64) + 0.002 * noise(i)
 }
 
-fn daily(i: usize) -> f64 {
+pub(super) fn daily(i: usize) -> f64 {
     0.6 + 0.2 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin() + 0.02 * noise(i + 7)
 }
 
@@ -98,7 +98,7 @@ fn engine(threshold: f64) -> Engine {
     Engine::new([watch("disk", threshold, Span::from_secs(24 * 3600))], [playbook.unwrap()])
 }
 
-fn saved(engine: &mut Engine) -> Vec<Checkpoint> {
+pub(super) fn saved(engine: &mut Engine) -> Vec<Checkpoint> {
     std::iter::from_fn(|| engine.checkpoint()).collect()
 }
 
@@ -260,93 +260,6 @@ fn a_restart_goes_on_with_what_was_open_and_raises_nothing_twice() {
     assert_eq!(ids(&all), ids(&split));
     let ends = |effects: &[Effect]| told(effects).last().map(|(_, p)| (p.id.clone(), p.state, p.truth));
     assert_eq!(ends(&all), ends(&split));
-}
-
-/// A day's rhythm with two hours out of it, as one watch without a threshold sees it.
-fn odd_hours(from: usize) -> impl Fn(usize) -> f64 + Sync {
-    move |i| daily(i) + if (from..from + 24).contains(&i) { 0.4 } else { 0.0 }
-}
-
-fn anomalies_only(score: portent_models::score::Settings) -> Arc<Watch> {
-    let watch = watch("odd", 0.9, Span::DAY);
-    Arc::new(Watch { limit: None, baseline: BaselineSettings { score, ..BaselineSettings::default() }, ..(*watch).clone() })
-}
-
-fn any() -> portent_models::score::Settings {
-    portent_models::score::Settings::default()
-}
-
-#[test]
-fn an_anomaly_is_one_episode_with_its_reason_from_its_first_odd_sample_until_an_hour_after_its_last() {
-    let mut engine = Engine::new([anomalies_only(any())], []);
-    let odd = odd_hours(8 * DAY + 30);
-    let at = |i: usize| start() + STEP.times(i as i64);
-    let effects = feed(&mut engine, &[("a", &odd)], 0..8 * DAY + 40, 12, at(8 * DAY));
-    let [Effect::AnomalyStarted(begun)] = &effects[..] else { panic!("{effects:?}") };
-    // A lone sample may be a slip of the scrape; the second one is none.
-    assert_eq!((begun.started_at, begun.ended_at), (at(8 * DAY + 31), None));
-    assert!(begun.score >= 1.0 && begun.value > begun.upper && begun.because.contains("sigmas from"), "{begun:?}");
-    let view = engine.series(0).next().unwrap();
-    assert!(view.anomaly.is_some() && view.score >= 1.0);
-
-    let effects = feed(&mut engine, &[("a", &odd)], 8 * DAY + 40..9 * DAY, 12, at(8 * DAY));
-    let [Effect::AnomalyEnded(ended)] = &effects[..] else { panic!("{effects:?}") };
-    assert!(ended.last_odd_at >= at(8 * DAY + 53) && ended.last_odd_at < at(8 * DAY + 60), "{ended:?}");
-    assert_eq!(ended.ended_at, Some(ended.last_odd_at + Span::HOUR + STEP));
-    assert!(ended.score >= begun.score && ended.why.per_week <= begun.why.per_week);
-    assert_eq!(engine.anomalies().count(), 0);
-}
-
-#[test]
-fn an_anomaly_of_a_series_that_falls_silent_ends_where_it_would_have_been_seen() {
-    let at = |i: usize| start() + STEP.times(i as i64);
-    let odd = odd_hours(8 * DAY + 30);
-    let mut engine = Engine::new([anomalies_only(any())], []);
-    let effects = feed(&mut engine, &[("a", &odd)], 0..8 * DAY + 40, 12, at(8 * DAY));
-    assert_eq!(effects.len(), 1);
-    let late = engine.step(at(10 * DAY), Input::Tick);
-    let [Effect::AnomalyEnded(ended)] = &late[..] else { panic!("{late:?}") };
-    assert_eq!((ended.last_odd_at, ended.ended_at), (at(8 * DAY + 39), Some(at(8 * DAY + 39) + Span::HOUR + STEP)));
-}
-
-#[test]
-fn a_restart_in_the_middle_of_an_anomaly_changes_nothing() {
-    let judge_from = start() + Span::WEEK;
-    let (odd, gaps) = (odd_hours(8 * DAY + 30), |i: usize| if i % 31 < 5 { f64::NAN } else { odd_hours(8 * DAY + 25)(i) });
-    let signals: [(&str, &Signal); 3] = [("a", &odd), ("b", &gaps), ("c", &daily)];
-    let mut whole = Engine::new([anomalies_only(any())], []);
-    let all = feed(&mut whole, &signals, 0..9 * DAY, 1, judge_from);
-    assert!(all.len() >= 4, "{all:?}");
-    whole.mark_dirty();
-    let whole_state = saved(&mut whole);
-    for cut in [8 * DAY + 31, 8 * DAY + 32, 8 * DAY + 45, 8 * DAY + 60] {
-        let mut first = Engine::new([anomalies_only(any())], []);
-        let mut split = feed(&mut first, &signals, 0..cut, 1, judge_from);
-        let mut second = Engine::new([anomalies_only(any())], []);
-        assert!(second.restore(saved(&mut first)).is_empty());
-        split.extend(feed(&mut second, &signals, cut..9 * DAY, 1, judge_from));
-        assert_eq!(all, split, "cut at {cut}");
-        assert_eq!(whole_state, saved(&mut second), "the state itself, cut at {cut}");
-    }
-}
-
-#[test]
-fn other_settings_of_anomalies_keep_what_was_learned() {
-    let at = |i: usize| start() + STEP.times(i as i64);
-    let odd = odd_hours(8 * DAY + 30);
-    let run = |after: portent_models::score::Settings| {
-        let mut engine = Engine::new([anomalies_only(any())], []);
-        feed(&mut engine, &[("a", &odd)], 0..8 * DAY, 12, at(8 * DAY));
-        assert!(engine.set_watches([anomalies_only(after)], []).is_empty());
-        assert_eq!(engine.cursor(0), Some(at(8 * DAY - 1)));
-        feed(&mut engine, &[("a", &odd)], 8 * DAY..9 * DAY, 12, at(8 * DAY))
-    };
-    let mut untouched = Engine::new([anomalies_only(any())], []);
-    let mut same = feed(&mut untouched, &[("a", &odd)], 0..8 * DAY, 12, at(8 * DAY));
-    same.extend(feed(&mut untouched, &[("a", &odd)], 8 * DAY..9 * DAY, 12, at(8 * DAY)));
-    assert_eq!(run(portent_models::score::Settings { upper: Some(1e9), ..any() }).len(), same.len());
-    assert_eq!(run(any()), same);
-    assert_eq!(run(portent_models::score::Settings { least_deviation: 10.0, ..any() }), []);
 }
 
 #[test]
