@@ -32,11 +32,12 @@ pub use summary::{Group, SummaryError};
 use self::observe::Observer;
 use self::report::Recorded;
 use crate::chart::{self, ChartError, Style};
+use crate::core::anomaly::Anomaly;
 use crate::core::engine::{Effect, Engine, Input, Judged, TOO_LATE};
 use crate::core::frame::{Frame, FrameBuilder, Grid};
 use crate::core::labels::Labels;
 use crate::core::playbook::Playbook;
-use crate::core::prediction::{Anomaly, Prediction, PredictionId};
+use crate::core::prediction::{Prediction, PredictionId};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::picture;
@@ -230,7 +231,7 @@ impl Backtest {
         }
         self.told.sort_by(|(a, ..), (b, ..)| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
         self.anomalies.sort_by(|a, b| (a.started_at, &a.watch, &a.labels).cmp(&(b.started_at, &b.watch, &b.labels)));
-        let scored = report::score(Recorded { observers: self.observers, told: self.told, end })?;
+        let scored = report::score(Recorded { observers: self.observers, told: self.told, anomalies: self.anomalies, end })?;
         Ok(Report {
             from: self.from,
             judged_from: self.judge_from.iter().flatten().min().copied(),
@@ -239,7 +240,7 @@ impl Backtest {
             notes: self.notes,
             predictions: scored.predictions,
             events: scored.events,
-            anomalies: self.anomalies,
+            anomalies: scored.anomalies,
             summary: scored.summary,
             rival: scored.rival,
             by_watch: scored.by_watch,

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::alarm::{Alarm, Met, Verdict, met};
 use super::observe::{Observer, Seen};
 use super::summary::{Fact, Facts, Group, SummaryError};
+use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
-use crate::core::prediction::{Anomaly, Prediction, PredictionId, State, Truth};
+use crate::core::prediction::{Prediction, PredictionId, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 
@@ -82,6 +83,7 @@ pub(super) struct Recorded {
     pub observers: Vec<Observer>,
     /// In order of raising, as raised and as last heard of.
     pub told: Vec<(Prediction, Prediction, Option<PathBuf>)>,
+    pub anomalies: Vec<Anomaly>,
     /// Time of the last column.
     pub end: Timestamp,
 }
@@ -90,6 +92,7 @@ pub(super) struct Recorded {
 pub(super) struct Scored {
     pub predictions: Vec<Told>,
     pub events: Vec<Event>,
+    pub anomalies: Vec<Anomaly>,
     pub summary: Group,
     pub rival: Group,
     pub by_watch: Vec<Group>,
@@ -97,11 +100,15 @@ pub(super) struct Scored {
 }
 
 pub(super) fn score(recorded: Recorded) -> Result<Scored, SummaryError> {
-    let Recorded { observers, told, end } = recorded;
+    let Recorded { observers, told, anomalies, end } = recorded;
     let predictions: Vec<Told> = told.into_iter().map(|(raised, last, chart)| outcome(raised, last, chart)).collect();
     let mut of_series: HashMap<(&str, &Labels), Vec<&Told>> = HashMap::new();
     for told in &predictions {
         of_series.entry((&told.prediction.watch, &told.prediction.labels)).or_default().push(told);
+    }
+    let mut odd: HashMap<(&str, &Labels), f64> = HashMap::new();
+    for anomaly in &anomalies {
+        *odd.entry((&anomaly.watch, &anomaly.labels)).or_default() += 1.0;
     }
     let (mut facts, mut rival_facts, mut events) = (Vec::new(), Vec::new(), Vec::new());
     for observer in &observers {
@@ -125,6 +132,8 @@ pub(super) fn score(recorded: Recorded) -> Result<Scored, SummaryError> {
                 }
             });
             events.extend(met_events);
+            let anomalies = odd.get(&(&*watch.name, &seen.labels)).copied().unwrap_or_default();
+            facts.push(Fact { anomalies, watch: series.watch.clone(), service: series.service.clone(), ..Fact::default() });
             facts.extend(series_facts(&series, seen, &alarms));
             rival_facts.extend(series_facts(&series, seen, &seen.rival_alarms(end, watch)));
         }
@@ -132,7 +141,7 @@ pub(super) fn score(recorded: Recorded) -> Result<Scored, SummaryError> {
     events.sort_by(|a, b| (a.at, &a.watch, &a.labels).cmp(&(b.at, &b.watch, &b.labels)));
     let facts = Facts::new(&facts)?;
     let (summary, rival) = (facts.all()?, Facts::new(&rival_facts)?.all()?);
-    Ok(Scored { predictions, events, summary, rival, by_watch: facts.by_watch()?, by_service: facts.by_service()? })
+    Ok(Scored { predictions, events, anomalies, summary, rival, by_watch: facts.by_watch()?, by_service: facts.by_service()? })
 }
 
 fn outcome(raised: Prediction, last: Prediction, chart: Option<PathBuf>) -> Told {

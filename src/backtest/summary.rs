@@ -26,6 +26,8 @@ pub(super) struct Fact {
     pub false_alarms: f64,
     pub unknown: f64,
     pub pending: f64,
+    /// Anomalies called.
+    pub anomalies: f64,
 }
 
 /// What it comes to for one watch, one service, or all.
@@ -49,6 +51,9 @@ pub struct Group {
     pub pending: u64,
     /// `None` where nothing was judged.
     pub false_alarms_per_series_week: Option<f64>,
+    /// Anomalies called, of those that are listed.
+    pub anomalies: u64,
+    pub anomalies_per_series_week: Option<f64>,
 }
 
 /// Why facts cannot be added up.
@@ -61,7 +66,7 @@ pub enum SummaryError {
 }
 
 /// Columns that are added up.
-const SUMMED: [&str; 9] = ["series", "weeks", "events", "told", "raised", "came_true", "false_alarms", "unknown", "pending"];
+const SUMMED: [&str; 10] = ["series", "weeks", "events", "told", "raised", "came_true", "false_alarms", "unknown", "pending", "anomalies"];
 const WATCH: &str = "watch";
 const SERVICE: &str = "service";
 /// The same for every fact: all of them are one group.
@@ -90,6 +95,7 @@ impl Facts {
             (SUMMED[6], number(&|f| f.false_alarms)),
             (SUMMED[7], number(&|f| f.unknown)),
             (SUMMED[8], number(&|f| f.pending)),
+            (SUMMED[9], number(&|f| f.anomalies)),
             (LEAD, lead),
         ];
         Ok(Self(to_polars(columns)?))
@@ -130,8 +136,9 @@ impl Facts {
         let count = |name: &str, i: usize| -> Result<u64, PolarsError> { Ok(sum(name, i)? as u64) };
         (0..sums.height())
             .map(|i| {
-                let (events, told, weeks, false_alarms) =
-                    (count("events", i)?, count("told", i)?, sum("weeks", i)?, count("false_alarms", i)?);
+                let (events, told, weeks) = (count("events", i)?, count("told", i)?, sum("weeks", i)?);
+                let (false_alarms, anomalies) = (count("false_alarms", i)?, count("anomalies", i)?);
+                let a_week = |count: u64| (weeks > 0.0).then(|| count as f64 / weeks);
                 Ok(Group {
                     name: names.get(i).unwrap_or_default().to_owned(),
                     series: count("series", i)?,
@@ -145,7 +152,9 @@ impl Facts {
                     false_alarms,
                     unknown: count("unknown", i)?,
                     pending: count("pending", i)?,
-                    false_alarms_per_series_week: (weeks > 0.0).then(|| false_alarms as f64 / weeks),
+                    false_alarms_per_series_week: a_week(false_alarms),
+                    anomalies,
+                    anomalies_per_series_week: a_week(anomalies),
                 })
             })
             .collect()
@@ -179,6 +188,7 @@ mod tests {
             Fact { raised: 1.0, false_alarms: 1.0, ..fact("disk", "b") },
             Fact { raised: 1.0, unknown: 1.0, ..fact("memory", "a") },
             Fact { raised: 1.0, pending: 1.0, ..fact("memory", "a") },
+            Fact { anomalies: 5.0, ..fact("memory", "a") },
         ];
         let facts = Facts::new(&facts).unwrap();
         let [disk, memory] = &facts.by_watch().unwrap()[..] else { panic!("two watches") };
@@ -186,6 +196,7 @@ mod tests {
         assert_eq!((disk.events, disk.told, disk.missed, disk.median_lead_time_s), (3, 2, 1, Some(250.0)));
         assert_eq!((disk.raised, disk.came_true, disk.false_alarms, disk.false_alarms_per_series_week), (4, 1, 3, Some(2.0)));
         assert_eq!((memory.raised, memory.unknown, memory.pending, memory.false_alarms_per_series_week), (2, 1, 1, Some(0.0)));
+        assert_eq!((memory.anomalies, memory.anomalies_per_series_week, disk.anomalies_per_series_week), (5, Some(2.5), Some(0.0)));
         let services = facts.by_service().unwrap();
         assert_eq!(services.iter().map(|g| (g.name.as_str(), g.events, g.told)).collect::<Vec<_>>(), [("a", 3, 3), ("b", 1, 0)]);
         let all = facts.all().unwrap();

@@ -138,7 +138,12 @@ fn the_example_file_is_taken_and_its_written_defaults_are_the_defaults() {
     assert_eq!((config.interval, config.listen, config.log), (least.interval, least.listen, least.log));
     assert_eq!(config.sources[0].prometheus.timeout, least.sources[0].prometheus.timeout);
     let (watch, plain) = (&config.watches[0], &config.watches[1]);
-    assert_eq!((watch.step, watch.horizon, watch.baseline), (plain.step, plain.horizon, plain.baseline));
+    // The value range is the profile's, and theirs differ.
+    let settings = |watch: &crate::core::watch::Watch| {
+        let score = portent_models::score::Settings { lower: None, upper: None, ..watch.baseline.score };
+        crate::core::watch::BaselineSettings { score, ..watch.baseline }
+    };
+    assert_eq!((watch.step, watch.horizon, settings(watch)), (plain.step, plain.horizon, settings(plain)));
     assert_eq!(watch.hysteresis, plain.hysteresis);
     assert!(plain.limit.is_none() && matches!(config.watches[2].limit.as_ref().unwrap().threshold, Threshold::Query(_)));
     let chart_dir = config.chart_dir.clone().unwrap();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use super::anomalies;
 use super::fields::Fields;
 use super::nearest::nearest;
 use super::profiles;
@@ -50,6 +51,7 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     let profile = fields.take("profile").map_or_else(|| Some(profiles::default().clone()), |n| read_profile(n, cx));
     let limit = read_limit(&mut fields, profile.as_ref(), cx);
     let baseline = fields.take("baseline").map_or_else(|| Some(BaselineSettings::default()), |n| read_baseline(n, cx));
+    let baseline = baseline.map(|baseline| BaselineSettings { score: anomalies::within(baseline.score, profile.as_ref()), ..baseline });
     let zone = fields.take("zone").map_or(Some(TimeZone::UTC), |n| read_zone(n, cx));
     let service = read_template(&mut fields, "service", "{{job}}", cx);
     let title = read_template(&mut fields, "title", name.as_deref().unwrap_or_default(), cx);
@@ -155,8 +157,9 @@ fn read_baseline(node: &Node, cx: &mut Cx) -> Option<BaselineSettings> {
     let window = fields.take("window").and_then(|n| cx.span(n, "window", SHORTEST_WINDOW, LONGEST_WINDOW)).unwrap_or(default.window);
     let sigma = fields.take("sigma").and_then(|n| cx.number(n, "sigma", SIGMAS.0, SIGMAS.1)).unwrap_or(default.sigma);
     let min_history = fields.take("min_history").and_then(|n| cx.span(n, "min_history", Span::ZERO, window));
+    let score = anomalies::read(&mut fields, cx);
     fields.done(cx);
-    Some(BaselineSettings { window, sigma, min_history: min_history.unwrap_or(default.min_history.min(window)), ..default })
+    Some(BaselineSettings { window, sigma, min_history: min_history.unwrap_or(default.min_history.min(window)), score })
 }
 
 /// A profile's name, or a mapping that starts from one (`like`) and changes some of its settings.

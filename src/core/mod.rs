@@ -1,6 +1,7 @@
 //! The functional core: pure, synchronous, without IO and without a clock.
 
 pub mod ahead;
+pub mod anomaly;
 pub mod civil;
 pub mod engine;
 pub mod frame;

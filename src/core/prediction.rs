@@ -142,20 +142,3 @@ impl Prediction {
         self.labels.id()
     }
 }
-
-/// A stretch of time in which a series was not normal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Anomaly {
-    pub watch: String,
-    pub labels: Labels,
-    pub started_at: Timestamp,
-    pub ended_at: Option<Timestamp>,
-    /// The highest score so far; 1.0 is the edge of normal.
-    pub score: f64,
-    /// Signed distance from the expectation at that moment, in sigmas.
-    pub sigmas: f64,
-    pub value: f64,
-    pub expected: f64,
-    pub lower: f64,
-    pub upper: f64,
-}

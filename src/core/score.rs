@@ -1,8 +1,8 @@
 //! One sample against what its series' past makes of it.
 //!
-//! Two measures. The baseline's band ([`take`], [`Scorer`]) is what the engine moves for every sample of a watch, and what charts draw:
-//! a distance in sigmas. [`Detector`] is what `detect` says: how rare an hour as odd as this is for the series, calibrated so that 1.0
-//! means the same rate of false alarms everywhere.
+//! Two measures. The baseline's band ([`take`], [`Scorer`]) is what forecasts and thresholds go by, and what charts draw: a distance in
+//! sigmas. The model's scores are what anomalies are called by: how rare an hour as odd as this is for the series, calibrated so that 1.0
+//! means the same rate of false alarms everywhere. [`Detector`] is one series' scores, as `detect` says them; the engine holds its own.
 //!
 //! The order matters and stands here only once: time moves first, then the band is read, and only then does the sample enter the
 //! baseline. The other way round a sample would be judged by a band that has already learned from it.

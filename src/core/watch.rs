@@ -80,7 +80,7 @@ pub enum Threshold {
 pub struct BaselineSettings {
     /// How much of the past is "normal".
     pub window: Span,
-    /// Score 1.0 lies this many sigmas from the expectation.
+    /// Half the width of the band that charts draw, and outside of which the last hours are asked for a forecast of their own.
     pub sigma: f64,
     /// Nothing is said about a series with less history than this.
     pub min_history: Span,

@@ -153,9 +153,11 @@ fn log(effect: &Effect) {
         ),
         Effect::Scored(p) => tracing::info!(id = %p.id, watch = p.watch, truth = ?p.truth, "truth of a prediction: {}", p.title),
         Effect::AnomalyStarted(a) => tracing::info!(
-            watch = a.watch, labels = %a.labels, score = a.score, value = a.value, expected = a.expected, "not normal"
+            watch = a.watch, labels = %a.labels, score = a.score, value = a.value, expected = a.expected, "not normal: {}", a.because
         ),
-        Effect::AnomalyEnded(a) => tracing::info!(watch = a.watch, labels = %a.labels, score = a.score, "normal again"),
+        Effect::AnomalyEnded(a) => {
+            tracing::info!(watch = a.watch, labels = %a.labels, score = a.score, "normal again; it was: {}", a.because)
+        }
     }
 }
 

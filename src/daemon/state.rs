@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::core::anomaly::Anomaly;
 use crate::core::engine::{Effect, Engine};
-use crate::core::prediction::Anomaly;
 use crate::core::time::{Span, Timestamp};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;

@@ -7,9 +7,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::state::Shared;
+use crate::core::anomaly::Anomaly;
 use crate::core::civil;
 use crate::core::engine::SeriesView;
-use crate::core::prediction::{Anomaly, Eta, Prediction, State};
+use crate::core::prediction::{Eta, Prediction, State};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::ledger::Filter;
@@ -220,7 +221,7 @@ fn series_report(watch: &Watch, view: &SeriesView<'_>, now: Timestamp) -> Series
         SeriesState::Predicted
     } else if learning {
         SeriesState::Learning
-    } else if view.score >= 1.0 {
+    } else if view.anomaly.is_some() {
         SeriesState::Anomalous
     } else {
         SeriesState::Normal

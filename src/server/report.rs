@@ -135,11 +135,11 @@ pub struct SeriesReport {
     /// The last value and its time.
     pub value: Option<f64>,
     pub at: Option<Timestamp>,
-    /// What would be normal at that time, and its edges at the watch's sigma.
+    /// What would be normal at that time, and the band that charts draw: the watch's `sigma` wide. Anomalies do not go by it.
     pub expected: Option<f64>,
     pub lower: Option<f64>,
     pub upper: Option<f64>,
-    /// 1.0 is the edge of normal.
+    /// How odd the last sample is; 1.0 is reached as often as the watch's `false_alarms` says.
     pub score: Option<f64>,
     /// Standard deviation over the baseline's window.
     pub sigma: Option<f64>,
@@ -162,6 +162,7 @@ pub enum SeriesState {
     /// Too little history to say anything.
     Learning,
     Normal,
+    /// An anomaly is under way.
     Anomalous,
     /// A prediction is open.
     Predicted,

@@ -5,7 +5,8 @@
 use futures_util::future::BoxFuture;
 
 use super::report::{Readiness, SeriesReport, StatusReport};
-use crate::core::prediction::{Anomaly, Prediction, State};
+use crate::core::anomaly::Anomaly;
+use crate::core::prediction::{Prediction, State};
 use crate::core::time::Timestamp;
 
 /// A question could not be answered; the text goes to the client, so it holds no secrets.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::backtest::{Event, Group, Report, Told, Verdict};
 use crate::cli::output;
+use crate::core::anomaly::{Anomaly, number};
 use crate::core::labels::{Labels, METRIC_NAME};
 use crate::core::time::{Span, Timestamp};
 
@@ -23,12 +24,12 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "\nNot told:")?;
         output::table(out, &["CROSSED (UTC)", "WATCH", "SERIES", "WHY"], &missed.iter().map(|e| missed_row(e)).collect::<Vec<_>>())?;
     }
-    if report.by_watch.iter().all(|group| group.events == 0 && group.raised == 0) && !report.anomalies.is_empty() {
-        anomalies(out, report)?;
-    }
+    anomalies(out, report)?;
     if report.by_watch.len() > 1 {
         writeln!(out)?;
-        let header = ["WATCH", "SERIES", "EVENTS", "TOLD", "MEDIAN LEAD", "RAISED", "TRUE", "FALSE", "FALSE A SERIES-WEEK", "NOT KNOWN"];
+        // `A WEEK` is a week of one series; the lines below say so.
+        let header =
+            ["WATCH", "SERIES", "EVENTS", "TOLD", "MEDIAN LEAD", "RAISED", "TRUE", "FALSE", "A WEEK", "NOT KNOWN", "ANOMALIES", "A WEEK"];
         output::table(out, &header, &report.by_watch.iter().map(group).collect::<Vec<_>>())?;
     }
     writeln!(out)?;
@@ -70,25 +71,32 @@ fn missed_row(event: &Event) -> Vec<String> {
     vec![in_year(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
 }
 
+/// Anomalies of watches of which nothing else is told: those without a threshold, and those that stayed away from theirs.
 fn anomalies(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let row = |a: &crate::core::prediction::Anomaly| {
-        let lasted = a.ended_at.map_or_else(|| "still".to_owned(), |end| rough((end - a.started_at).as_secs_f64()));
-        let (value, expected) = (format!("{:.4}", a.value), format!("{:.4}", a.expected));
+    let row = |a: &Anomaly| {
+        let lasted = a.ended_at.map_or_else(|| "still".to_owned(), |_| rough((a.last_odd_at - a.started_at).as_secs_f64()));
         vec![
             in_year(a.started_at),
             lasted,
             clip(&a.watch, WATCH_CHARS),
             clip(&series(&a.labels), SERIES_CHARS),
             format!("{:.1}", a.score),
-            value,
-            expected,
+            number(a.value),
+            number(a.expected),
+            a.why.view.as_str().to_owned(),
         ]
     };
-    let rows: Vec<Vec<String>> = report.anomalies.iter().take(ANOMALIES_SHOWN).map(row).collect();
-    output::table(out, &["NOT NORMAL (UTC)", "FOR", "WATCH", "SERIES", "SCORE", "VALUE", "EXPECTED"], &rows)?;
-    let more = report.anomalies.len().saturating_sub(ANOMALIES_SHOWN);
+    let is_quiet = |a: &&Anomaly| report.by_watch.iter().any(|group| group.name == a.watch && group.events == 0 && group.raised == 0);
+    let quiet: Vec<&Anomaly> = report.anomalies.iter().filter(is_quiet).collect();
+    if quiet.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let rows: Vec<Vec<String>> = quiet.iter().take(ANOMALIES_SHOWN).map(|a| row(a)).collect();
+    output::table(out, &["NOT NORMAL (UTC)", "FOR", "WATCH", "SERIES", "SCORE", "VALUE", "EXPECTED", "UNUSUAL"], &rows)?;
+    let more = quiet.len().saturating_sub(ANOMALIES_SHOWN);
     if more > 0 {
-        writeln!(out, "and {more} more (-o json lists all)")?;
+        writeln!(out, "and {more} more (-o json lists all, with reasons)")?;
     }
     Ok(())
 }
@@ -105,6 +113,8 @@ fn group(group: &Group) -> Vec<String> {
         group.false_alarms.to_string(),
         group.false_alarms_per_series_week.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.3}")),
         (group.unknown + group.pending).to_string(),
+        group.anomalies.to_string(),
+        group.anomalies_per_series_week.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.2}")),
     ]
 }
 
@@ -116,7 +126,8 @@ fn judged(report: &Report) -> String {
         return format!("learned from {} to {} (UTC): too short to judge anything, try --warmup{stopped}", short(from), short(to));
     };
     let pending = if report.summary.pending > 0 { format!(", {} pending", report.summary.pending) } else { String::new() };
-    let anomalies = plural(report.anomalies.len() as u64, "anomaly", "anomalies");
+    let rate = report.summary.anomalies_per_series_week.map(|rate| format!(" = {rate:.2} a series-week")).unwrap_or_default();
+    let anomalies = format!("{}{rate}", plural(report.anomalies.len() as u64, "anomaly", "anomalies"));
     format!("judged {} to {} (UTC), learned from {} on: {anomalies}{pending}{stopped}", short(judged), short(to), short(from))
 }
 

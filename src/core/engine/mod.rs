@@ -4,8 +4,13 @@
 //! everything is decided per sample at the sample's own time, never at the time of a tick, so it does not matter how samples were cut
 //! into frames.
 
+#[cfg(test)]
+mod anomaly_tests;
+mod episodes;
 mod life;
+mod limits;
 mod row;
+mod scores;
 mod shard;
 mod snapshot;
 #[cfg(test)]
@@ -22,12 +27,14 @@ pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
 
+use self::limits::Limits;
 use self::shard::{Column, Shard};
+use super::anomaly::Anomaly;
 use super::frame::Frame;
 use super::labels::{Labels, SeriesId};
 use super::outlook::Fit;
 use super::playbook::Playbook;
-use super::prediction::{Anomaly, Prediction};
+use super::prediction::Prediction;
 use super::time::{Span, Timestamp};
 use super::watch::{Threshold, Watch};
 
@@ -272,33 +279,6 @@ impl Unfinished {
     }
 }
 
-/// Thresholds that a query gave, and which of its rows each series of the watch goes by.
-struct Limits<'a> {
-    thresholds: &'a Frame,
-    row_of: Vec<Option<usize>>,
-}
-
-impl<'a> Limits<'a> {
-    /// A series' threshold stands in the row with the same labels (the metric's name aside), or in the only row there is.
-    fn new(frame: &Frame, thresholds: &'a Frame) -> Self {
-        let by_labels: HashMap<Labels, usize> =
-            thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
-        let only = (thresholds.rows() == 1 && thresholds.labels()[0].without_metric().is_empty()).then_some(0);
-        let row_of = frame.labels().iter().map(|labels| by_labels.get(&labels.without_metric()).copied().or(only)).collect();
-        Self { thresholds, row_of }
-    }
-
-    /// The thresholds of one time, for that time's samples: never those of a later one. Where one is missing, the last one stays.
-    fn set(&self, shard: &mut Shard, rows: &[(usize, usize)], at: Timestamp) {
-        let Some(column) = self.thresholds.grid().index_of(at) else { return };
-        for &(row, frame_row) in rows {
-            if let Some(value) = self.row_of[frame_row].map(|from| self.thresholds.row(from)[column]).filter(|v| v.is_finite()) {
-                shard.set_threshold(row, value);
-            }
-        }
-    }
-}
-
 impl Watched {
     fn new(watch: Arc<Watch>) -> Self {
         let geometry = Geometry::new(watch.baseline.window.as_millis(), watch.step.as_millis());
@@ -315,6 +295,7 @@ impl Watched {
         if changed {
             self.shards.iter_mut().for_each(|shard| shard.set_all_thresholds(fixed.unwrap_or(f64::NAN)));
         }
+        self.shards.iter_mut().for_each(|shard| shard.scores.set(self.watch.baseline.score));
         self.shards.iter_mut().for_each(Shard::forget_fits);
         self
     }
@@ -399,7 +380,7 @@ impl Watched {
                 }
             }
         }
-        self.shards.push(Shard::new(self.geometry));
+        self.shards.push(Shard::new(self.geometry, self.watch.baseline.score));
         self.place_in(self.shards.len() - 1, labels, id)
     }
 
@@ -430,6 +411,7 @@ impl Watched {
         let mut effects = Vec::new();
         for shard in &mut self.shards {
             shard.settle(now - SETTLE_GRACE, &self.watch, &mut effects);
+            shard.episodes.settle(now - SETTLE_GRACE, self.watch.step, &mut effects);
         }
         // Series that never came back after a restart: their predictions are settled all the same.
         self.unfinished.retain(|_, left| {

@@ -4,6 +4,7 @@ use portent_models::baseline::Block;
 use serde::{Deserialize, Serialize};
 
 use super::life::{BreachWatch, Life};
+use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
 use crate::core::time::Timestamp;
 
@@ -32,10 +33,6 @@ pub(super) struct Row {
     /// Nothing is raised up to here: it was, before a restart. The ledger knows.
     #[serde(skip, default = "at_once")]
     pub quiet_until: Timestamp,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub odd_streak: u16,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub even_streak: u16,
 }
 
 fn not_known() -> f64 {
@@ -72,8 +69,6 @@ impl Row {
             next_look: Timestamp::MIN,
             wake: f64::NAN,
             quiet_until: Timestamp::MIN,
-            odd_streak: 0,
-            even_streak: 0,
         }
     }
 }
@@ -86,7 +81,10 @@ pub struct SeriesView<'a> {
     pub row: usize,
     pub threshold: f64,
     pub likelihood: f64,
+    /// Of the last sample; 1.0 is the edge of normal.
     pub score: f64,
+    /// Under way.
+    pub anomaly: Option<&'a Anomaly>,
     pub breached: bool,
     pub lives: &'a [Life],
 }

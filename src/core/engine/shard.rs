@@ -5,18 +5,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portent_models::baseline::{Band, Block, Geometry};
+use portent_models::baseline::{Block, Geometry};
+use portent_models::score::{Scored, Settings};
 
+use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
+use super::scores::Scores;
 use super::wording;
 use super::{Effect, Judged};
+use crate::core::anomaly::Anomaly;
 use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
-use crate::core::prediction::{Anomaly, Cause, Eta, Prediction, PredictionId, State};
-use crate::core::score::{self, Scored};
+use crate::core::prediction::{Cause, Eta, Prediction, PredictionId, State};
+use crate::core::score;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Side, Watch};
 
@@ -24,9 +28,6 @@ use crate::core::watch::{Limit, Side, Watch};
 const HOT_LIKELIHOOD: f64 = 0.05;
 /// Predictions of one series that wait for their truth at most. More would mean that hysteresis has failed; none is raised then.
 const MAX_PENDING: usize = 4;
-/// Samples in a row outside (inside) the band that begin (end) an anomaly.
-const ANOMALY_AFTER: u16 = 3;
-const ANOMALY_OVER_AFTER: u16 = 10;
 
 /// One point in time, and what its samples are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -40,46 +41,45 @@ pub(super) struct Column<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
     pub block: Block,
+    pub scores: Scores,
     rows: Vec<Row>,
     fits: BTreeMap<usize, Fit>,
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
-    anomalies: BTreeMap<usize, Anomaly>,
+    pub episodes: Episodes,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
 
 impl Shard {
-    pub fn new(geometry: Geometry) -> Self {
-        Self::with(Block::new(geometry), Vec::new(), BTreeMap::new())
+    pub fn new(geometry: Geometry, settings: Settings) -> Self {
+        Self::with(Block::new(geometry), Scores::new(geometry.step_ms, settings), Vec::new(), Episodes::default())
     }
 
-    /// A shard from a checkpoint; the block has a row for each of `rows`.
-    pub fn with(block: Block, rows: Vec<Row>, anomalies: BTreeMap<usize, Anomaly>) -> Self {
-        Self { block, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies, dirty: true }
+    /// A shard from a checkpoint; block and scores have a row for each of `rows`.
+    pub fn with(block: Block, scores: Scores, rows: Vec<Row>, episodes: Episodes) -> Self {
+        Self { block, scores, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), episodes, dirty: true }
     }
 
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    pub fn open_anomalies(&self) -> &BTreeMap<usize, Anomaly> {
-        &self.anomalies
-    }
-
     /// Room for a series: a new row, or the row of one that has been silent for a whole window. `None` when the shard is full.
     pub fn add(&mut self, labels: &Labels) -> Option<(usize, Option<Labels>)> {
         if let Some(row) = self.block.add_row() {
             self.rows.push(Row::new(labels.clone()));
+            self.scores.add();
             return Some((row, None));
         }
         // A row that has not had its first sample yet is new, not silent.
         let is_silent = |row: usize| self.block.last(row).is_some() && self.block.window(row).count == 0.0;
         let row = (0..self.rows.len()).find(|&row| is_silent(row) && !self.lives.contains_key(&row))?;
         self.block.clear_row(row);
+        self.scores.clear(row);
         self.fits.remove(&row);
         self.fine_fits.remove(&row);
-        self.anomalies.remove(&row);
+        self.episodes.forget(row);
         let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
         Some((row, Some(old.labels)))
     }
@@ -130,6 +130,7 @@ impl Shard {
             threshold: state.threshold,
             likelihood: f64::from(state.likelihood),
             score: f64::from(state.score),
+            anomaly: self.episodes.of(row),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
         }
@@ -140,26 +141,33 @@ impl Shard {
     }
 
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        self.anomalies.values()
+        self.episodes.open().values()
     }
 
     /// Takes in one point in time: the samples that there are, with their rows.
     pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
-        let Column { at, watch, .. } = column;
+        let Column { at, watch, judging, .. } = column;
         let civil = score::advance(&mut self.block, &watch.zone, at);
+        let offset_ms = civil::offset_ms(&watch.zone, at);
         for &(row, value) in present {
-            self.sample(row, value, civil, column, effects);
+            let scored = self.scores.push(row, at, offset_ms, value);
+            self.sample(row, value, civil, scored, column, effects);
         }
         self.settle(at, watch, effects);
+        if at >= judging.from {
+            self.episodes.settle(at, watch.step, effects);
+        }
         self.dirty = true;
     }
 
-    fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
+    fn sample(&mut self, row: usize, value: f64, civil: f64, scored: Option<Scored>, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
         let judged = at >= judging.from;
-        if let Some(band) = taken.band {
-            self.score(row, value, band, column, effects);
+        if let Some(scored) = scored.filter(|_| taken.is_old_enough) {
+            let state = &mut self.rows[row];
+            state.score = scored.score as f32;
+            self.episodes.sample(row, &state.labels, (at, value), &scored, (watch, judging), effects);
         }
         let Some(limit) = &watch.limit else { return };
         let threshold = self.rows[row].threshold;
@@ -180,51 +188,6 @@ impl Shard {
         }
         if judged && taken.is_old_enough {
             self.look(row, value, limit, column, effects);
-        }
-    }
-
-    fn score(&mut self, row: usize, value: f64, band: Band, column: Column<'_>, effects: &mut Vec<Effect>) {
-        let Column { at, watch, judging, .. } = column;
-        let Scored { sigmas, score, lower, upper, .. } = Scored::new(band, value, watch.baseline.sigma);
-        let state = &mut self.rows[row];
-        state.score = score as f32;
-        if at < judging.from {
-            return;
-        }
-        if score >= 1.0 {
-            (state.odd_streak, state.even_streak) = (state.odd_streak.saturating_add(1), 0);
-        } else {
-            (state.odd_streak, state.even_streak) = (0, state.even_streak.saturating_add(1));
-        }
-        let (odd, even) = (state.odd_streak, state.even_streak);
-        match self.anomalies.get_mut(&row) {
-            None if odd >= ANOMALY_AFTER => {
-                let anomaly = Anomaly {
-                    watch: watch.name.to_string(),
-                    labels: state.labels.clone(),
-                    started_at: at,
-                    ended_at: None,
-                    score,
-                    sigmas,
-                    value,
-                    expected: band.expected,
-                    lower,
-                    upper,
-                };
-                effects.push(Effect::AnomalyStarted(anomaly.clone()));
-                self.anomalies.insert(row, anomaly);
-            }
-            Some(anomaly) if score > anomaly.score => {
-                (anomaly.score, anomaly.sigmas, anomaly.value, anomaly.expected) = (score, sigmas, value, band.expected);
-                (anomaly.lower, anomaly.upper) = (lower, upper);
-            }
-            Some(_) if even >= ANOMALY_OVER_AFTER => {
-                if let Some(mut anomaly) = self.anomalies.remove(&row) {
-                    anomaly.ended_at = Some(at);
-                    effects.push(Effect::AnomalyEnded(anomaly));
-                }
-            }
-            _ => {}
         }
     }
 
@@ -353,7 +316,7 @@ impl Shard {
             truth: None,
         };
         write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal);
-        if let Some(anomaly) = self.anomalies.get(&row) {
+        if let Some(anomaly) = self.episodes.of(row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }
         prediction.evidence.push(wording::history(&self.block, row, at));

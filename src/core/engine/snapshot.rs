@@ -5,20 +5,26 @@
 
 use std::collections::BTreeMap;
 
-use portent_models::baseline::{Block, DecodeError};
+use portent_models::baseline::{self, Block};
+use portent_models::score;
 use serde::{Deserialize, Serialize};
 
+use super::episodes::Episodes;
 use super::row::Row;
+use super::scores::Scores;
 use super::shard::Shard;
 use super::{Engine, Watched};
-use crate::core::prediction::Anomaly;
+use crate::core::anomaly::Anomaly;
 use crate::core::time::Timestamp;
 use crate::core::watch::{Threshold, Watch};
 
 /// The fastest: counts, labels and flat stretches pack well, the noise in the means not at all.
 const PACK_LEVEL: i32 = 1;
-/// Unpacked, 1,024 baselines take 4 MB and their labels seldom as much again. What claims to be larger is not read to its end.
+/// Unpacked, 1,024 baselines and scorers take 7 MB and their labels seldom as much again. What claims to be larger is not read to its end.
 const MAX_SHARD_BYTES: u32 = 64 << 20;
+/// Raised whenever the header or what follows it changes. Other layouts are not read but rebuilt from the source: scorers that began
+/// anew beside old baselines would judge by a few hours where they could have a week.
+const LAYOUT: u16 = 2;
 
 /// One shard's state under its key.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,21 +39,35 @@ pub enum RestoreError {
     #[error("cannot read checkpoint {key:?}: {cause}")]
     Header { key: String, cause: String },
     #[error("cannot read checkpoint {key:?}: {cause}")]
-    Block { key: String, cause: DecodeError },
+    Block { key: String, cause: baseline::DecodeError },
+    #[error("cannot read checkpoint {key:?}: {cause}")]
+    Scores { key: String, cause: score::DecodeError },
+    #[error("checkpoint {key:?} is of layout {found}, this build reads {LAYOUT}")]
+    Layout { key: String, found: u16 },
     #[error("checkpoint {key:?} names {named} series and has baselines for {rows}")]
     Rows { key: String, named: usize, rows: usize },
     #[error("checkpoint {key:?} was made by another question (watch gone, or its query, step or window changed)")]
     OtherQuestion { key: String },
 }
 
+/// What every layout's header begins with; the first had no number.
+#[derive(Deserialize)]
+struct Layout {
+    #[serde(default)]
+    layout: u16,
+}
+
+/// Before the bytes of the block and those of the scorers.
 #[derive(Serialize, Deserialize)]
 struct Header {
+    layout: u16,
     watch: String,
     question: String,
     cursor: Option<Timestamp>,
     rows: Vec<Row>,
     /// Under way, with the row each is of.
     anomalies: BTreeMap<usize, Anomaly>,
+    block_bytes: usize,
 }
 
 pub(super) fn question(watch: &Watch) -> String {
@@ -119,21 +139,31 @@ impl Engine {
         if rest.len() < length {
             return Err(header_error("it is cut short".into()));
         }
-        let header: Header = serde_json::from_slice(&rest[..length]).map_err(|e| header_error(e.to_string()))?;
+        let (header, rest) = rest.split_at(length);
+        let json_error = |error: serde_json::Error| header_error(error.to_string());
+        let Layout { layout: found } = serde_json::from_slice(header).map_err(json_error)?;
+        if found != LAYOUT {
+            return Err(RestoreError::Layout { key: key(), found });
+        }
+        let header: Header = serde_json::from_slice(header).map_err(json_error)?;
         let watch = self.watch_index(&header.watch).filter(|&w| question(&self.watched[w].watch) == header.question);
         let watch = watch.ok_or_else(|| RestoreError::OtherQuestion { key: key() })?;
-        let block = Block::decode(&rest[length..]).map_err(|cause| RestoreError::Block { key: key(), cause })?;
+        let (block, scores) = rest.split_at_checked(header.block_bytes).ok_or_else(|| header_error("it is cut short".into()))?;
+        let block = Block::decode(block).map_err(|cause| RestoreError::Block { key: key(), cause })?;
         let Header { rows, mut anomalies, cursor, .. } = header;
         if block.rows() != rows.len() {
             return Err(RestoreError::Rows { key: key(), named: rows.len(), rows: block.rows() });
         }
         anomalies.retain(|row, _| *row < rows.len());
-        Ok((watch, Shard::with(block, rows, anomalies), cursor))
+        let settings = self.watched[watch].watch.baseline.score;
+        let scores = Scores::decode(scores, rows.len(), block.geometry().step_ms, settings);
+        let scores = scores.map_err(|cause| RestoreError::Scores { key: key(), cause })?;
+        Ok((watch, Shard::with(block, scores, rows, Episodes::new(anomalies)), cursor))
     }
 }
 
 /// The length, then the packed bytes.
-fn pack(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("1,024 baselines and their labels are shorter than 4 GiB");
     let packed = zstd::bulk::compress(bytes, PACK_LEVEL).expect("packing into memory fails for want of memory only");
     [length.to_le_bytes().as_slice(), &packed].concat()
@@ -155,18 +185,22 @@ fn shard_number(key: &str) -> usize {
 impl Watched {
     fn encode(&self, number: usize) -> Checkpoint {
         let shard = &self.shards[number];
+        let block = shard.block.encode();
         let header = Header {
+            layout: LAYOUT,
             watch: self.watch.name.to_string(),
             question: question(&self.watch),
             cursor: self.cursor,
             rows: shard.rows().to_vec(),
-            anomalies: shard.open_anomalies().clone(),
+            anomalies: shard.episodes.open().clone(),
+            block_bytes: block.len(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");
         let length = u32::try_from(header.len()).expect("1,024 label sets are shorter than 4 GiB");
         let mut bytes = length.to_le_bytes().to_vec();
         bytes.extend_from_slice(&header);
-        bytes.extend_from_slice(&shard.block.encode());
+        bytes.extend_from_slice(&block);
+        shard.scores.encode(&mut bytes);
         Checkpoint { key: format!("{}/{number}", self.watch.name), bytes: pack(&bytes) }
     }
 

@@ -5,9 +5,9 @@ use crate::core::frame::{FrameBuilder, Grid};
 use crate::core::prediction::{State, Truth};
 use crate::core::watch::{BaselineSettings, Hysteresis, Impact, Limit, Profile, Side};
 
-const STEP: Span = Span::from_secs(300);
+pub(super) const STEP: Span = Span::from_secs(300);
 
-fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
+pub(super) fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
     Arc::new(Watch {
         name: name.into(),
         source: "test".into(),
@@ -41,21 +41,21 @@ fn host(name: &str) -> Labels {
 }
 
 /// A scramble of i, uniform on (-0.5, 0.5).
-fn noise(i: usize) -> f64 {
+pub(super) fn noise(i: usize) -> f64 {
     let x = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let x = (x ^ (x >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     ((x ^ (x >> 29)) >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
 }
 
 /// Monday, 2026-11-02T00:00:00Z.
-fn start() -> Timestamp {
+pub(super) fn start() -> Timestamp {
     "2026-11-02T00:00:00Z".parse().unwrap()
 }
 
-type Signal = dyn Fn(usize) -> f64 + Sync;
+pub(super) type Signal = dyn Fn(usize) -> f64 + Sync;
 
 /// Feeds `columns` of the signals in frames of `chunk` columns.
-fn feed(
+pub(super) fn feed(
     engine: &mut Engine,
     signals: &[(&str, &Signal)],
     columns: std::ops::Range<usize>,
@@ -81,13 +81,13 @@ fn feed(
     effects
 }
 
-const DAY: usize = 288;
+pub(super) const DAY: usize = 288;
 
 fn growing(i: usize) -> f64 {
     0.5 + 0.4 * i as f64 / (8.0 * DAY as f64) + 0.002 * noise(i)
 }
 
-fn daily(i: usize) -> f64 {
+pub(super) fn daily(i: usize) -> f64 {
     0.6 + 0.2 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin() + 0.02 * noise(i + 7)
 }
 
@@ -98,7 +98,7 @@ fn engine(threshold: f64) -> Engine {
     Engine::new([watch("disk", threshold, Span::from_secs(24 * 3600))], [playbook.unwrap()])
 }
 
-fn saved(engine: &mut Engine) -> Vec<Checkpoint> {
+pub(super) fn saved(engine: &mut Engine) -> Vec<Checkpoint> {
     std::iter::from_fn(|| engine.checkpoint()).collect()
 }
 
@@ -310,6 +310,12 @@ fn a_damaged_checkpoint_costs_the_watch_its_memory_and_is_told() {
     let errors = second.restore(cut);
     assert!(matches!(errors[..], [RestoreError::Header { .. }]), "{errors:?}");
     assert_eq!((second.cursor(0), second.series_count(0)), (None, 0));
+
+    // As it was before there were scorers: the header without its number.
+    let header = br#"{"watch":"disk","question":"q","cursor":null,"rows":[],"anomalies":{}}"#;
+    let old = snapshot::pack(&[(header.len() as u32).to_le_bytes().as_slice(), header].concat());
+    let errors = engine(0.9).restore(vec![Checkpoint { key: "disk/0".into(), bytes: old }]);
+    assert!(matches!(errors[..], [RestoreError::Layout { found: 0, .. }]), "{errors:?}");
 
     let mut other = Engine::new([watch("cpu", 0.9, Span::DAY)], []);
     assert!(matches!(other.restore(good)[..], [RestoreError::OtherQuestion { .. }]));

@@ -2,8 +2,9 @@
 
 use portent_models::baseline::Block;
 
+use crate::core::anomaly::{Anomaly, number};
 use crate::core::outlook::Outlook;
-use crate::core::prediction::{Anomaly, Evidence, Prediction};
+use crate::core::prediction::{Evidence, Prediction};
 use crate::core::time::Timestamp;
 
 pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool) -> Vec<Evidence> {
@@ -51,40 +52,11 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
 }
 
 pub(super) fn anomaly(anomaly: &Anomaly) -> Evidence {
-    Evidence {
-        kind: "anomaly".into(),
-        text: format!("not normal since {}: {:+.1} sigmas from {}", anomaly.started_at, anomaly.sigmas, number(anomaly.expected)),
-        value: anomaly.score,
-    }
+    Evidence { kind: "anomaly".into(), text: format!("not normal since {}: {}", anomaly.started_at, anomaly.because), value: anomaly.score }
 }
 
 pub(super) fn history(block: &Block, row: usize, at: Timestamp) -> Evidence {
     const DAY_MS: f64 = 86_400_000.0;
     let days = block.first_ms(row).map_or(0.0, |first| (at.as_millis() - first) as f64 / DAY_MS);
     Evidence { kind: "history".into(), text: format!("{days:.1} days of history"), value: days }
-}
-
-/// Four digits that matter, and no exponent for anything a person would write without.
-fn number(value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-6..1e12).contains(&size) {
-        return format!("{value:.3e}");
-    }
-    let digits = if size >= 1.0 { 3 - size.log10().floor() as i32 } else { 4 };
-    let text = format!("{value:.*}", digits.clamp(0, 4).unsigned_abs() as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_read_as_people_write_them() {
-        for (value, text) in
-            [(604_800.0, "604800"), (0.8428, "0.8428"), (1178.5, "1178"), (12.3456, "12.35"), (0.0, "0"), (0.9, "0.9"), (2e-9, "2.000e-9")]
-        {
-            assert_eq!(number(value), text);
-        }
-    }
 }

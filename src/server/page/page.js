@@ -178,11 +178,11 @@ function drawPast(answer) {
 }
 
 function drawAnomalies(answer) {
-  const open = answer.data.filter((a) => !a.ended_at);
-  byId("anomalies-section").hidden = !open.length;
-  table("anomalies", [["Watch"], ["Series"], ["Since", "time"], ["Value", "number"], ["Normal", "number"], ["Score", "number"]],
-    open.map((a) => [a.watch, el("code", {}, labels(a.labels)), utc(a.started_at), number(a.value),
-      `${number(a.lower)} to ${number(a.upper)}`, number(a.score)]));
+  byId("anomalies-section").hidden = !answer.data.length;
+  table("anomalies", [["Watch"], ["Series"], ["From", "time"], ["Until", "time"], ["Value", "number"], ["Normal", "number"],
+    ["Score", "number"], ["Why"]],
+    answer.data.map((a) => [a.watch, el("code", {}, labels(a.labels)), utc(a.started_at), a.ended_at ? utc(a.last_odd_at) : "now",
+      number(a.value), `${number(a.lower)} to ${number(a.upper)}`, number(a.score), a.because]));
 }
 
 function drawStatus(status, now) {

@@ -7,9 +7,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
+use crate::core::anomaly::{Anomaly, OddView, Why};
 use crate::core::labels::Labels;
 use crate::core::playbook::Suggestion;
-use crate::core::prediction::{Anomaly, Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
+use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 use crate::server::report::{
@@ -221,6 +222,9 @@ pub fn anomaly() -> Anomaly {
         expected: 0.52,
         lower: 0.41,
         upper: 0.63,
+        last_odd_at: NOW - Span::MINUTE.times(2),
+        why: Why { view: OddView::Level, over_s: Some(300.0), hour_p: 0.001, per_week: 0.03 },
+        because: "the level over 5m is unusual, +3.6 sigmas from 0.52; comes once in 33 weeks with nothing wrong".into(),
     }
 }
 

@@ -21,6 +21,7 @@ watches:
   - { name: disk, query: disk, step: 5m, above: 0.9, horizon: 24h, profile: saturating-gauge, service: '{{host}}' }
   - { name: queue, query: queue, step: 10m, above: 900, horizon: 3h, profile: queue-depth, service: '{{host}}', zone: Europe/Berlin }
   - { name: spool, query: spool, step: 5m, above: 0.9, horizon: 12h, profile: saturating-gauge, service: '{{host}}' }
+  - { name: odd, query: queue, step: 5m, baseline: { false_alarms: 2/week, direction: above, lower: 0 }, zone: America/New_York }
 ";
 
 /// Some seconds after a column, as a process starts.
