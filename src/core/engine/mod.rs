@@ -4,10 +4,13 @@
 //! everything is decided per sample at the sample's own time, never at the time of a tick, so it does not matter how samples were cut
 //! into frames.
 
+mod asked;
+mod calibration;
 mod life;
 mod row;
 mod shard;
 mod snapshot;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -21,6 +24,7 @@ use rayon::prelude::*;
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
+pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
 use self::shard::{Column, Shard};
 use super::frame::Frame;
@@ -190,6 +194,13 @@ impl Engine {
     /// Predictions that are open or wait for their truth.
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
         self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::lives)
+    }
+
+    /// What the settled answers of a watch have turned out to be.
+    pub fn tally(&self, watch: usize) -> Tally {
+        let mut sum = Tally::default();
+        self.watched[watch].shards.iter().for_each(|shard| sum.add(shard.tally()));
+        sum
     }
 
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {

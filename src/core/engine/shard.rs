@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Band, Block, Geometry};
+use portent_models::breach::Recalibration;
 
+use super::calibration::Calibration;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
+use super::tally::Tally;
 use super::wording;
 use super::{Effect, Judged};
 use crate::core::civil;
@@ -45,6 +48,7 @@ pub(super) struct Shard {
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
     anomalies: BTreeMap<usize, Anomaly>,
+    pub calibration: Calibration,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -56,7 +60,16 @@ impl Shard {
 
     /// A shard from a checkpoint; the block has a row for each of `rows`.
     pub fn with(block: Block, rows: Vec<Row>, anomalies: BTreeMap<usize, Anomaly>) -> Self {
-        Self { block, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies, dirty: true }
+        Self {
+            block,
+            rows,
+            fits: BTreeMap::new(),
+            fine_fits: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            anomalies,
+            calibration: Calibration::default(),
+            dirty: true,
+        }
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -101,12 +114,14 @@ impl Shard {
         let row = &mut self.rows[row];
         if row.threshold.to_bits() != threshold.to_bits() {
             (row.threshold, row.breach, row.wake) = (threshold, BreachWatch::default(), f64::NAN);
+            row.asked.forget();
         }
     }
 
     pub fn set_all_thresholds(&mut self, threshold: f64) {
         for row in &mut self.rows {
             (row.threshold, row.breach) = (threshold, BreachWatch::default());
+            row.asked.forget();
         }
     }
 
@@ -114,7 +129,10 @@ impl Shard {
     pub fn forget_fits(&mut self) {
         self.fits.clear();
         self.fine_fits.clear();
-        self.rows.iter_mut().for_each(|row| row.next_look = Timestamp::MIN);
+        for row in &mut self.rows {
+            row.next_look = Timestamp::MIN;
+            row.asked.forget();
+        }
     }
 
     pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
@@ -132,7 +150,12 @@ impl Shard {
             score: f64::from(state.score),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
+            settled: &self.calibration.map,
         }
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.calibration.tally
     }
 
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
@@ -150,12 +173,14 @@ impl Shard {
         for &(row, value) in present {
             self.sample(row, value, civil, column, effects);
         }
+        self.calibration.learn();
         self.settle(at, watch, effects);
         self.dirty = true;
     }
 
     fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
+        let last = self.block.last(row).map_or(at, |(ms, _)| Timestamp::from_millis(ms));
         let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
         let judged = at >= judging.from;
         if let Some(band) = taken.band {
@@ -167,6 +192,7 @@ impl Shard {
             return;
         }
         let breach = self.rows[row].breach.sample(at, limit.side.is_breach(value, threshold), watch.hysteresis.sustain);
+        self.hear(row, at, at - last, breach, watch);
         if let Some(lives) = self.lives.get_mut(&row) {
             for life in lives {
                 if at > life.prediction.updated_at {
@@ -180,6 +206,17 @@ impl Shard {
         }
         if judged && taken.is_old_enough {
             self.look(row, value, limit, column, effects);
+        }
+    }
+
+    /// What had been said about the series may be settled by this sample.
+    fn hear(&mut self, row: usize, at: Timestamp, silent: Span, breach: Option<Timestamp>, watch: &Watch) {
+        let Row { asked, breach: state, labels, .. } = &mut self.rows[row];
+        if let Some(outcome) = asked.settle(at, silent, breach, state, watch) {
+            self.calibration.settled(labels.id(), outcome);
+        }
+        if let Some(covered) = asked.cover(&self.block, row) {
+            self.calibration.covered(covered);
         }
     }
 
@@ -248,6 +285,15 @@ impl Shard {
         let spread = Span::from_millis((state.labels.id().0 % bucket.as_millis().unsigned_abs()).cast_signed());
         state.next_look = (at - spread).floor(bucket) + bucket + spread;
         state.wake = value + 0.5 * (threshold - value);
+        if !watch.profile.deadline {
+            // What has begun to be a breach is no longer a question.
+            if state.breach.is_over(watch.hysteresis.clear_after) {
+                state.asked.take(at, &outlook, watch);
+            }
+            if let Some(fit) = self.fits.get(&row) {
+                state.asked.promise(&self.block, row, at, fit, watch);
+            }
+        }
         if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
             self.fits.remove(&row);
             self.fine_fits.remove(&row);
@@ -259,7 +305,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal);
+            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -299,14 +345,14 @@ impl Shard {
             if ring == Ring::Fine && !has_left {
                 continue;
             }
-            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
+            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block, threshold)) {
                 fits.remove(&row);
                 if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold))) {
                     fits.insert(row, fit);
                 }
             }
             let Some(fit) = fits.get(&row) else { continue };
-            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold);
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &self.calibration.map);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);
             }
@@ -352,7 +398,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal);
+        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
         if let Some(anomaly) = self.anomalies.get(&row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }
@@ -383,14 +429,14 @@ impl Shard {
 
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
-        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
+        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
         }
     }
 }
 
-fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool) {
+fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool, settled: &Recalibration) {
     let after = |s: f64| at + Span::from_secs_f64(s);
     let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
     prediction.updated_at = at;
@@ -400,7 +446,7 @@ fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook
     prediction.confidence = outlook.confidence;
     prediction.eta = Eta { p10, p50, p90 };
     prediction.predicted_threshold_time = outlook.median_s.map(after).or(p50);
-    prediction.evidence = wording::outlook(prediction, outlook, seasonal);
+    prediction.evidence = wording::outlook(prediction, outlook, seasonal, settled);
 }
 
 fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {

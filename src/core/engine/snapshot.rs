@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use portent_models::baseline::{Block, DecodeError};
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::row::Row;
 use super::shard::Shard;
 use super::{Engine, Watched};
@@ -48,6 +49,8 @@ struct Header {
     rows: Vec<Row>,
     /// Under way, with the row each is of.
     anomalies: BTreeMap<usize, Anomaly>,
+    #[serde(default)]
+    calibration: Calibration,
 }
 
 pub(super) fn question(watch: &Watch) -> String {
@@ -123,12 +126,14 @@ impl Engine {
         let watch = self.watch_index(&header.watch).filter(|&w| question(&self.watched[w].watch) == header.question);
         let watch = watch.ok_or_else(|| RestoreError::OtherQuestion { key: key() })?;
         let block = Block::decode(&rest[length..]).map_err(|cause| RestoreError::Block { key: key(), cause })?;
-        let Header { rows, mut anomalies, cursor, .. } = header;
+        let Header { rows, mut anomalies, cursor, calibration, .. } = header;
         if block.rows() != rows.len() {
             return Err(RestoreError::Rows { key: key(), named: rows.len(), rows: block.rows() });
         }
         anomalies.retain(|row, _| *row < rows.len());
-        Ok((watch, Shard::with(block, rows, anomalies), cursor))
+        let mut shard = Shard::with(block, rows, anomalies);
+        shard.calibration = calibration;
+        Ok((watch, shard, cursor))
     }
 }
 
@@ -161,6 +166,7 @@ impl Watched {
             cursor: self.cursor,
             rows: shard.rows().to_vec(),
             anomalies: shard.open_anomalies().clone(),
+            calibration: shard.calibration.clone(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");
         let length = u32::try_from(header.len()).expect("1,024 label sets are shorter than 4 GiB");
