@@ -9,6 +9,7 @@ pub mod process;
 pub mod text;
 
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,9 +19,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use crate::core::engine::{INTERVAL_LEVELS, Tally};
 use crate::core::time::Timestamp;
 use crate::core::watch::Impact;
-use label::{ClosedLabel, Level, MissingReason, ReloadResult, RequestOutcome, StatusClass, Verdict, WebhookOutcome};
+use label::{ClosedLabel, Level, MissingReason, ReloadResult, RequestOutcome, Stated, StatusClass, Verdict, WebhookOutcome};
 use text::Exposition;
 
 /// A gauge of seconds or another measured number.
@@ -60,6 +62,12 @@ pub struct Metrics {
     pub forecasts: Counter,
     interval_hits: Family<Level, Counter>,
     interval_expected_hits: Family<Level, FloatCounter>,
+    likelihoods_settled: Family<Stated, Counter>,
+    likelihoods_came_true: Family<Stated, Counter>,
+    likelihoods_said: Family<Stated, FloatCounter>,
+    likelihood_squared_errors: FloatCounter,
+    /// What of the engine's tallies is in the counters.
+    counted: Mutex<Tally>,
     pub anomalies: Counter,
     pub anomalies_open: Gauge,
 
@@ -149,6 +157,20 @@ impl Metrics {
                 "interval_expected_hits",
                 "Values that should have lain inside by the level stated; hits over this is 1 when intervals are honest",
             ),
+            likelihoods_settled: add_family(r, "likelihoods_settled", "Likelihoods whose truth became known, raised or not"),
+            likelihoods_came_true: add_family(r, "likelihoods_came_true", "Of these, those that were followed by a breach"),
+            likelihoods_said: add_family(
+                r,
+                "likelihoods_said",
+                "Sum of these likelihoods; came true over this is 1 when a stated 80 % means 80 %",
+            ),
+            likelihood_squared_errors: add(
+                r,
+                "likelihood_squared_errors",
+                "Sum of squared distances between likelihood and truth; over those settled it is Brier's score",
+                FloatCounter::default(),
+            ),
+            counted: Mutex::default(),
             anomalies: add(r, "anomalies", "Anomalies that began", Counter::default()),
             anomalies_open: add(r, "anomalies_open", "Series that are not normal now", Gauge::default()),
 
@@ -193,12 +215,24 @@ impl Metrics {
         }
     }
 
-    /// A value that an interval was stated for has come: `level` in (0, 1) is what was promised, `inside` what happened.
-    pub fn record_interval(&self, level: f64, inside: bool) {
-        let label = Level::nearest(level);
-        self.interval_hits.get_or_create(&label).inc_by(u64::from(inside));
-        // The exact level, not the label's: the ratio stays honest for levels that have no label of their own.
-        self.interval_expected_hits.get_or_create(&label).inc_by(if level.is_finite() { level.clamp(0.0, 1.0) } else { 0.0 });
+    /// The engine's settled answers, all of them together; what came since the last time is counted. Where a watch went away, they may be fewer.
+    pub fn record_settled(&self, now: &Tally) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((label, now), had) in Stated::ALL.iter().zip(&now.likelihoods).zip(&counted.likelihoods) {
+            self.likelihoods_settled.get_or_create(label).inc_by(now.count.saturating_sub(had.count));
+            self.likelihoods_came_true.get_or_create(label).inc_by(now.came_true.saturating_sub(had.came_true));
+            self.likelihoods_said.get_or_create(label).inc_by((now.said - had.said).max(0.0));
+            self.likelihood_squared_errors.inc_by((now.squares - had.squares).max(0.0));
+        }
+        for ((level, now), had) in INTERVAL_LEVELS.iter().zip(&now.intervals).zip(&counted.intervals) {
+            let label = Level::nearest(*level);
+            for (now, had) in now.iter().zip(had) {
+                self.interval_hits.get_or_create(&label).inc_by(now.inside.saturating_sub(had.inside));
+                let count = now.count.saturating_sub(had.count);
+                self.interval_expected_hits.get_or_create(&label).inc_by(level * count as f64);
+            }
+        }
+        *counted = *now;
     }
 
     /// Sets how many predictions of each impact are open. Impacts that are not named have none.
@@ -259,9 +293,13 @@ mod tests {
         for outcome in RequestOutcome::ALL {
             m.source_requests.get_or_create(outcome).inc();
         }
-        for level in [0.5, 0.73, 0.8, 0.95, 0.999] {
-            m.record_interval(level, true);
-        }
+        let mut tally = Tally::default();
+        tally.likelihood(0.8, true);
+        tally.interval(0, false, true);
+        m.record_settled(&tally);
+        tally.interval(0, true, false);
+        tally.interval(1, true, true);
+        m.record_settled(&tally);
         m.set_open_predictions([Impact::High, Impact::High, Impact::Low]);
         m.record_reload(ReloadResult::Failure, Timestamp::from_millis(5_000));
         m
@@ -289,8 +327,11 @@ mod tests {
             "portent_predictions_open{impact=\"critical\"} 0",
             "portent_config_last_reload_successful 0",
             "portent_config_reloads_total{result=\"failure\"} 1",
-            "portent_interval_hits_total{level=\"0.8\"} 2",
-            "portent_interval_expected_hits_total{level=\"0.8\"} 1.53",
+            "portent_interval_hits_total{level=\"0.8\"} 1",
+            "portent_interval_expected_hits_total{level=\"0.8\"} 1.6",
+            "portent_likelihoods_settled_total{stated_to=\"0.9\"} 1",
+            "portent_likelihoods_came_true_total{stated_to=\"0.9\"} 1",
+            "portent_likelihoods_said_total{stated_to=\"0.9\"} 0.8",
             concat!("portent_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");

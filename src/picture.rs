@@ -94,7 +94,8 @@ fn spoke(series: &SeriesView<'_>, week: Option<Fit>, watch: &Watch, prediction: 
     let breach = Some((prediction.side, prediction.threshold));
     let hours = if watch.profile.deadline { None } else { Fit::new(block, row, watch, Ring::Fine, breach).ok() };
     let off = |fit: &Fit| {
-        let said = outlook(block, row, fit, at, watch, prediction.side, prediction.threshold).likelihood;
+        let settled = series.settled;
+        let said = outlook(block, row, fit, at, watch, prediction.side, prediction.threshold, settled).likelihood;
         (said - prediction.likelihood).abs()
     };
     let fit = [week, hours].into_iter().flatten().min_by(|a, b| off(a).total_cmp(&off(b)))?;

@@ -11,7 +11,7 @@ use super::{Failure, Outcome};
 use crate::config::DEFAULT_LISTEN;
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::{Span, Timestamp};
-use crate::server::report::{Envelope, SeriesReport, StatusReport};
+use crate::server::report::{CalibrationReport, Envelope, SeriesReport, StatusReport};
 
 /// A daemon on the same machine answers in milliseconds; the rest is for one across a slow line.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -94,6 +94,22 @@ impl Status {
     }
 }
 
+/// One line about whether what was said came.
+fn came(c: &CalibrationReport) -> String {
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let (Some(said), Some(came_true), Some(brier)) = (c.said, c.came_true, c.brier) else {
+        return "no likelihood is settled yet".to_owned();
+    };
+    let likelihoods =
+        format!("{} likelihoods settled: said {}, came {} (Brier {brier:.3})", c.likelihoods_settled, percent(said), percent(came_true));
+    match (c.coverage_80, c.coverage_95) {
+        (Some(most), Some(nearly_all)) => {
+            format!("{likelihoods}; {} of values in 80 % intervals, {} in 95 %", percent(most), percent(nearly_all))
+        }
+        _ => likelihoods,
+    }
+}
+
 fn print_status(status: &StatusReport, series: &[SeriesReport]) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = output::stdout();
@@ -111,9 +127,10 @@ fn print_status(status: &StatusReport, series: &[SeriesReport]) -> std::io::Resu
     let c = &status.counts;
     writeln!(
         out,
-        "{} series, {} open predictions, {} anomalies, {} webhooks waiting, {} ticks\n",
+        "{} series, {} open predictions, {} anomalies, {} webhooks waiting, {} ticks",
         c.series, c.predictions_open, c.anomalies_open, c.webhooks_pending, c.ticks
     )?;
+    writeln!(out, "{}\n", came(&status.calibration))?;
     let rows: Vec<Vec<String>> = status
         .watches
         .iter()

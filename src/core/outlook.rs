@@ -4,6 +4,7 @@
 //! closed buckets alone, so it can be thrown away and made again at any moment without changing a single answer.
 
 use portent_models::baseline::Block;
+use portent_models::breach::{Passage, Recalibration, RingQuestion, Week};
 use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model};
 use portent_models::robust::{SIGMA_PER_MAD, median_mut, median_slope};
 
@@ -27,6 +28,8 @@ pub struct Fit {
     /// Number of the newest (still open) bucket it was made in; in another one it is out of date.
     made_in: i64,
     ring: Ring,
+    /// What the closed hours say about the threshold it was made for.
+    week: Option<Week>,
     /// Middle of the last bucket that was looked at.
     pub origin: Timestamp,
     pub step: Span,
@@ -43,8 +46,8 @@ pub enum Ring {
 
 impl Fit {
     /// Whether the fit is still what a new one would be.
-    pub fn is_current(&self, block: &Block) -> bool {
-        self.made_in == newest(block, self.ring)
+    pub fn is_current(&self, block: &Block, threshold: f64) -> bool {
+        self.made_in == newest(block, self.ring) && self.week.as_ref().is_none_or(|week| week.is_current(block, threshold))
     }
 
     /// `breach` is the threshold and its side, where there is one: what led to a breach that is over says little about what comes.
@@ -86,7 +89,9 @@ impl Fit {
                 Ensemble.fit(&Context::new(&values, season, bounds), steps.min(MAX_STEPS))?
             }
         };
-        Ok(Self { fitted, made_in: newest, ring, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
+        let week =
+            breach.filter(|_| ring == Ring::Coarse).and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
+        Ok(Self { fitted, made_in: newest, ring, week, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
     }
 
     /// Steps (fractional) from the origin to a time.
@@ -101,6 +106,20 @@ impl Fit {
         let left = position.floor() as usize;
         let right = (left + 1).min(median.len() - 1);
         median[left] + (position - left as f64) * (median[right] - median[left])
+    }
+
+    /// Bounds at levels of the hour `ahead` of the open one, from where the series stands now, as charts show them: the distance from the
+    /// median path fades as the model's errors do. `None` past the forecast's end.
+    pub fn interval<const N: usize>(
+        &self,
+        block: &Block,
+        row: usize,
+        at: Timestamp,
+        ahead: usize,
+        levels: [f64; N],
+    ) -> Option<[[f64; 2]; N]> {
+        let drift = self.shift(block, row, at) * self.fitted.errors().persistence().powi(i32::try_from(ahead).ok()?);
+        self.fitted.bounds(ahead, levels).map(|bounds| bounds.map(|[lower, upper]| [lower + drift, upper + drift]))
     }
 
     /// How far the present level lies from the median path, as far as it is more than noise.
@@ -178,7 +197,11 @@ fn level_now(block: &Block, row: usize) -> f64 {
 /// The answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlook {
+    /// Probability of a breach within the horizon, as this watch's settled answers have corrected it.
     pub likelihood: f64,
+    /// The same before that.
+    pub stated: f64,
+    pub basis: Basis,
     pub confidence: f64,
     /// Seconds from now at 10, 50 and 90 %; `None` where that quantile lies past the horizon.
     pub eta_s: [Option<f64>; 3],
@@ -192,27 +215,74 @@ pub struct Outlook {
     pub leading_rule: (&'static str, f64),
 }
 
-/// What a fitted series will do against a threshold.
-pub fn outlook(block: &Block, row: usize, fit: &Fit, at: Timestamp, watch: &Watch, side: Side, threshold: f64) -> Outlook {
+/// What a likelihood rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Basis {
+    /// A known moment: nothing is guessed.
+    Clock,
+    /// The share of the forecast's error paths that reach the threshold.
+    Paths,
+    /// That share, with what the hours of the past week say about such thresholds.
+    Week { by_paths: f64 },
+}
+
+fn question(watch: &Watch, side: Side, threshold: f64) -> RingQuestion {
+    RingQuestion { threshold, upward: side == Side::Above, horizon_ms: watch.horizon.as_millis() }
+}
+
+/// What a fitted series will do against a threshold. `settled` corrects what is said by what came of earlier answers.
+///
+/// Likelihood and times are one distribution: a quantile lies past the horizon exactly where the likelihood is below it. The error paths say
+/// when, where they say at least half of what is said; else the hours of past breaches.
+#[allow(clippy::too_many_arguments, reason = "a question has a place, a time, a threshold and a correction")]
+pub fn outlook(
+    block: &Block,
+    row: usize,
+    fit: &Fit,
+    at: Timestamp,
+    watch: &Watch,
+    side: Side,
+    threshold: f64,
+    settled: &Recalibration,
+) -> Outlook {
+    /// Paths that say less of what is said do not know when.
+    const PATHS_SAY: f64 = 0.5;
     let elapsed = fit.elapsed(at).max(0.0);
     let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
     let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
+    let by_paths = passage.within(elapsed + horizon);
+    let (stated, basis) = match &fit.week {
+        Some(week) => (week.likelihood(block, row, &question(watch, side, threshold), by_paths), Basis::Week { by_paths }),
+        None => (by_paths, Basis::Paths),
+    };
+    let likelihood = settled.apply(stated);
     let step_s = fit.step.as_secs_f64();
-    let ahead = |steps: f64| Some((steps - elapsed).max(0.0)).filter(|s| *s <= horizon).map(|s| s * step_s);
+    let ahead = |steps: f64| (steps - elapsed).clamp(0.0, horizon.max(0.0)) * step_s;
+    let of_paths = |passage: &Passage, share: f64| ahead(passage.quantile(share * by_paths).unwrap_or(elapsed + horizon));
+    let time_of = |share: f64| match &fit.week {
+        Some(week) if by_paths < PATHS_SAY * stated => {
+            (week.quantile_ms(block, at.as_millis(), share) / MS_PER_S).min(watch.horizon.as_secs_f64())
+        }
+        _ => of_paths(&passage, share),
+    };
     let origins = fit.fitted.errors().origins();
     let span = block.first_ms(row).map_or(0.0, |first| (at.as_millis() - first) as f64);
     let full = watch.baseline.window.as_millis() as f64;
     Outlook {
-        likelihood: passage.within(elapsed + horizon),
+        likelihood,
+        stated,
+        basis,
         confidence: origins as f64 / (origins as f64 + HALF_CONFIDENCE_ORIGINS) * (span / full).clamp(0.0, 1.0).sqrt(),
-        eta_s: [0.1, 0.5, 0.9].map(|q| passage.quantile(q).and_then(ahead)),
-        median_s: passage.median_path().and_then(ahead),
+        eta_s: [0.1, 0.5, 0.9].map(|q| (q <= likelihood).then(|| time_of(q / likelihood))),
+        median_s: passage.median_path().filter(|steps| steps - elapsed <= horizon).map(ahead),
         rate_per_minute: rate_per_minute(block, row),
         typical_error: fit.fitted.errors().typical(fit.fitted.horizon() - 1),
         origins,
         leading_rule: fit.fitted.weights().first().copied().unwrap_or(("none", 0.0)),
     }
 }
+
+const MS_PER_S: f64 = 1_000.0;
 
 /// A time that comes by itself: the value falls (or rises) with the clock, so the moment is known and not guessed.
 pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshold: f64) -> Outlook {
@@ -222,6 +292,8 @@ pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshol
     let eta = inside.then_some(left_s);
     Outlook {
         likelihood: f64::from(u8::from(inside)),
+        stated: f64::from(u8::from(inside)),
+        basis: Basis::Clock,
         confidence: 1.0,
         eta_s: [eta; 3],
         median_s: eta,

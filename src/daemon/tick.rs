@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::sources::{self, Clients, PROBE_EVERY};
 use super::state::Shared;
 use super::{checkpoint, effects, read};
-use crate::core::engine::Input;
+use crate::core::engine::{Input, Tally};
 use crate::core::prediction::State;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -161,6 +161,9 @@ impl Ticker {
             let watches = engine.watches().len();
             metrics.watches.set(watches as i64);
             metrics.series_watched.set((0..watches).map(|w| engine.series_count(w) as i64).sum());
+            let mut tally = Tally::default();
+            (0..watches).for_each(|w| tally.add(&engine.tally(w)));
+            metrics.record_settled(&tally);
             metrics.anomalies_open.set(engine.anomalies().count() as i64);
             metrics.set_open_predictions(engine.lives().filter(|l| l.prediction.state == State::Open).map(|l| l.prediction.impact));
         }

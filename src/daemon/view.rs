@@ -9,14 +9,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::state::Shared;
 use crate::core::anomaly::Anomaly;
 use crate::core::civil;
-use crate::core::engine::SeriesView;
+use crate::core::engine::{SeriesView, Tally};
 use crate::core::prediction::{Eta, Prediction, State};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::ledger::Filter;
 use crate::metrics::process;
 use crate::server::report::{
-    Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState, finite,
+    CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
+    finite,
 };
 use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
@@ -103,9 +104,12 @@ impl View for DaemonView {
         let shared = &self.shared;
         let now = shared.clock.now();
         let watches = self.watch_reports();
-        let (predictions_open, anomalies_open) = {
+        let (predictions_open, anomalies_open, calibration) = {
             let engine = shared.engine();
-            (engine.lives().filter(|life| life.is_open()).count(), engine.anomalies().count())
+            let mut tally = Tally::default();
+            (0..engine.watches().len()).for_each(|watch| tally.add(&engine.tally(watch)));
+            let open = engine.lives().filter(|life| life.is_open()).count();
+            (open, engine.anomalies().count(), CalibrationReport::from(&tally))
         };
         let readiness = self.ready();
         let health = shared.health();
@@ -132,6 +136,7 @@ impl View for DaemonView {
                 webhooks_pending: usize::try_from(health.outbox_pending).unwrap_or(usize::MAX),
                 ticks: health.ticks,
             },
+            calibration,
             watches,
             storage: StorageReport {
                 store_bytes: health.storage.0,

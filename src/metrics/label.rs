@@ -131,6 +131,11 @@ closed_label! {
     Level, "level" { P50 = "0.5", P80 = "0.8", P90 = "0.9", P95 = "0.95", P99 = "0.99" }
 }
 
+closed_label! {
+    /// A stated likelihood, by the upper edge of its bin (`Tally`'s).
+    Stated, "stated_to" { To10 = "0.1", To30 = "0.3", To50 = "0.5", To70 = "0.7", To90 = "0.9", To100 = "1" }
+}
+
 impl Level {
     /// The nearest label for a stated level in (0, 1).
     pub fn nearest(level: f64) -> Self {

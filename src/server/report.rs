@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::engine::Tally;
 use crate::core::labels::Labels;
 use crate::core::prediction::Eta;
 use crate::core::time::Timestamp;
@@ -65,6 +66,8 @@ pub struct StatusReport {
     pub sources: Vec<SourceReport>,
     pub watches: Vec<WatchReport>,
     pub counts: Counts,
+    #[serde(default)]
+    pub calibration: CalibrationReport,
     pub storage: StorageReport,
     /// Bytes in RAM; `None` where the system does not say.
     pub resident_memory_bytes: Option<u64>,
@@ -115,6 +118,37 @@ pub struct Counts {
     pub anomalies_open: usize,
     pub webhooks_pending: usize,
     pub ticks: u64,
+}
+
+/// Whether what was said came: over all likelihoods and intervals whose truth is known, raised or not. `None` before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationReport {
+    pub likelihoods_settled: u64,
+    /// Mean of the likelihoods said, and share that was followed by a breach: the same, where a stated 80 % means 80 %.
+    pub said: Option<f64>,
+    pub came_true: Option<f64>,
+    /// Mean squared distance of the two, 0 at best.
+    pub brier: Option<f64>,
+    pub intervals_settled: u64,
+    /// Shares of later values inside the 80 % and the 95 % interval.
+    pub coverage_80: Option<f64>,
+    pub coverage_95: Option<f64>,
+}
+
+impl From<&Tally> for CalibrationReport {
+    fn from(tally: &Tally) -> Self {
+        let settled = tally.settled();
+        let share = |sum: f64| (settled > 0).then(|| sum / settled as f64);
+        Self {
+            likelihoods_settled: settled,
+            said: share(tally.likelihoods.iter().map(|bin| bin.said).sum()),
+            came_true: share(tally.likelihoods.iter().map(|bin| bin.came_true as f64).sum()),
+            brier: tally.brier(),
+            intervals_settled: tally.intervals[0].iter().map(|kept| kept.count).sum(),
+            coverage_80: tally.coverage(0),
+            coverage_95: tally.coverage(1),
+        }
+    }
 }
 
 /// What lies on disk. `None`: kept in memory, or not known.

@@ -6,6 +6,8 @@
 //! ([`features`]) that one logistic map ([`map`], constants fitted at natural rates) turns into a probability; [`times`] says when. What
 //! counts everywhere is the *crest* of a window ([`crest`]): the highest level that lasts, not the tail at each step.
 //!
+//! [`Week`] answers the same for the daemon, which keeps hours and no samples.
+//!
 //! [`Passage`] is the cheaper first-passage distribution over a forecast's own error paths; [`Recalibration`] learns what stated
 //! probabilities have turned out to mean.
 
@@ -24,7 +26,10 @@ pub mod odds;
 mod passage;
 pub mod paths;
 mod recalibration;
+mod recent;
 pub mod regression;
+mod ring_constants;
+pub mod rings;
 pub mod rounds;
 pub mod times;
 pub mod windows;
@@ -33,6 +38,8 @@ pub use chance::{Chance, MIN_PRESENT, Question};
 pub use first_passage::FirstPassage;
 pub use passage::Passage;
 pub use recalibration::{Bin, Recalibration};
+pub use recent::RECENT_NAMES;
+pub use rings::{RingQuestion, Week};
 
 #[cfg(test)]
 mod conformance;

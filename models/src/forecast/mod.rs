@@ -102,6 +102,15 @@ impl Fitted {
         Forecast { model: self.model, median: self.median.clone(), intervals }
     }
 
+    /// Lower and upper bound of intervals at one step (from 0); `None` past the horizon.
+    pub fn bounds<const N: usize>(&self, step: usize, levels: [f64; N]) -> Option<[[f64; 2]; N]> {
+        let median = *self.median.get(step)?;
+        Some(levels.map(|level| {
+            let (below, above) = self.errors.interval(step, level);
+            [self.bounds.clamp(median + below).min(median), self.bounds.clamp(median + above).max(median)]
+        }))
+    }
+
     fn interval(&self, level: f64) -> Interval {
         let mut interval = Interval { level, lower: Vec::with_capacity(self.median.len()), upper: Vec::with_capacity(self.median.len()) };
         for (h, &median) in self.median.iter().enumerate() {

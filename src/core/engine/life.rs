@@ -67,7 +67,7 @@ impl BreachWatch {
     }
 
     /// When the samples began that may yet become a breach.
-    fn pending_since(&self) -> Option<Timestamp> {
+    pub(super) fn pending_since(&self) -> Option<Timestamp> {
         (!self.breached && self.streak > 0).then_some(self.since)
     }
 }

@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod anomaly_tests;
+mod asked;
+mod calibration;
 mod episodes;
 mod life;
 mod limits;
@@ -13,6 +15,7 @@ mod row;
 mod scores;
 mod shard;
 mod snapshot;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -26,6 +29,7 @@ use rayon::prelude::*;
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
 pub use snapshot::{Checkpoint, RestoreError};
+pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
 use self::limits::Limits;
 use self::shard::{Column, Shard};
@@ -197,6 +201,13 @@ impl Engine {
     /// Predictions that are open or wait for their truth.
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
         self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::lives)
+    }
+
+    /// What the settled answers of a watch have turned out to be.
+    pub fn tally(&self, watch: usize) -> Tally {
+        let mut sum = Tally::default();
+        self.watched[watch].shards.iter().for_each(|shard| sum.add(shard.tally()));
+        sum
     }
 
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {

@@ -1,8 +1,10 @@
 //! What is kept for one series besides its baseline, and what of it can be seen from outside.
 
 use portent_models::baseline::Block;
+use portent_models::breach::Recalibration;
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::life::{BreachWatch, Life};
 use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
@@ -30,6 +32,9 @@ pub(super) struct Row {
     /// A value this near to the threshold asks for an outlook at once.
     #[serde(default = "not_known", skip_serializing_if = "is_not_known")]
     pub wake: f64,
+    /// What was said and waits for its truth.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub asked: Asked,
     /// Nothing is raised up to here: it was, before a restart. The ledger knows.
     #[serde(skip, default = "at_once")]
     pub quiet_until: Timestamp,
@@ -68,6 +73,7 @@ impl Row {
             score: 0.0,
             next_look: Timestamp::MIN,
             wake: f64::NAN,
+            asked: Asked::default(),
             quiet_until: Timestamp::MIN,
         }
     }
@@ -87,4 +93,6 @@ pub struct SeriesView<'a> {
     pub anomaly: Option<&'a Anomaly>,
     pub breached: bool,
     pub lives: &'a [Life],
+    /// What likelihoods of its watch have turned out to mean.
+    pub settled: &'a Recalibration,
 }

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Block, Geometry};
+use portent_models::breach::Recalibration;
 use portent_models::score::{Scored, Settings};
 
+use super::calibration::Calibration;
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
 use super::scores::Scores;
+use super::tally::Tally;
 use super::wording;
 use super::{Effect, Judged};
 use crate::core::anomaly::Anomaly;
@@ -47,6 +50,7 @@ pub(super) struct Shard {
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
+    pub calibration: Calibration,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -58,7 +62,17 @@ impl Shard {
 
     /// A shard from a checkpoint; block and scores have a row for each of `rows`.
     pub fn with(block: Block, scores: Scores, rows: Vec<Row>, episodes: Episodes) -> Self {
-        Self { block, scores, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), episodes, dirty: true }
+        Self {
+            block,
+            scores,
+            rows,
+            fits: BTreeMap::new(),
+            fine_fits: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            episodes,
+            calibration: Calibration::default(),
+            dirty: true,
+        }
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -101,12 +115,14 @@ impl Shard {
         let row = &mut self.rows[row];
         if row.threshold.to_bits() != threshold.to_bits() {
             (row.threshold, row.breach, row.wake) = (threshold, BreachWatch::default(), f64::NAN);
+            row.asked.forget();
         }
     }
 
     pub fn set_all_thresholds(&mut self, threshold: f64) {
         for row in &mut self.rows {
             (row.threshold, row.breach) = (threshold, BreachWatch::default());
+            row.asked.forget();
         }
     }
 
@@ -114,7 +130,10 @@ impl Shard {
     pub fn forget_fits(&mut self) {
         self.fits.clear();
         self.fine_fits.clear();
-        self.rows.iter_mut().for_each(|row| row.next_look = Timestamp::MIN);
+        for row in &mut self.rows {
+            row.next_look = Timestamp::MIN;
+            row.asked.forget();
+        }
     }
 
     pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
@@ -133,7 +152,12 @@ impl Shard {
             anomaly: self.episodes.of(row),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
+            settled: &self.calibration.map,
         }
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.calibration.tally
     }
 
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
@@ -153,6 +177,7 @@ impl Shard {
             let scored = self.scores.push(row, at, offset_ms, value);
             self.sample(row, value, civil, scored, column, effects);
         }
+        self.calibration.learn();
         self.settle(at, watch, effects);
         if at >= judging.from {
             self.episodes.settle(at, watch.step, effects);
@@ -162,6 +187,7 @@ impl Shard {
 
     fn sample(&mut self, row: usize, value: f64, civil: f64, scored: Option<Scored>, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
+        let last = self.block.last(row).map_or(at, |(ms, _)| Timestamp::from_millis(ms));
         let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
         let judged = at >= judging.from;
         if let Some(scored) = scored.filter(|_| taken.is_old_enough) {
@@ -175,6 +201,7 @@ impl Shard {
             return;
         }
         let breach = self.rows[row].breach.sample(at, limit.side.is_breach(value, threshold), watch.hysteresis.sustain);
+        self.hear(row, at, at - last, breach, watch);
         if let Some(lives) = self.lives.get_mut(&row) {
             for life in lives {
                 if at > life.prediction.updated_at {
@@ -188,6 +215,17 @@ impl Shard {
         }
         if judged && taken.is_old_enough {
             self.look(row, value, limit, column, effects);
+        }
+    }
+
+    /// What had been said about the series may be settled by this sample.
+    fn hear(&mut self, row: usize, at: Timestamp, silent: Span, breach: Option<Timestamp>, watch: &Watch) {
+        let Row { asked, breach: state, labels, .. } = &mut self.rows[row];
+        if let Some(outcome) = asked.settle(at, silent, breach, state, watch) {
+            self.calibration.settled(labels.id(), outcome);
+        }
+        if let Some(covered) = asked.cover(&self.block, row) {
+            self.calibration.covered(covered);
         }
     }
 
@@ -211,6 +249,15 @@ impl Shard {
         let spread = Span::from_millis((state.labels.id().0 % bucket.as_millis().unsigned_abs()).cast_signed());
         state.next_look = (at - spread).floor(bucket) + bucket + spread;
         state.wake = value + 0.5 * (threshold - value);
+        if !watch.profile.deadline {
+            // What has begun to be a breach is no longer a question.
+            if state.breach.is_over(watch.hysteresis.clear_after) {
+                state.asked.take(at, &outlook, watch);
+            }
+            if let Some(fit) = self.fits.get(&row) {
+                state.asked.promise(&self.block, row, at, fit, watch);
+            }
+        }
         if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
             self.fits.remove(&row);
             self.fine_fits.remove(&row);
@@ -222,7 +269,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal);
+            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -262,14 +309,14 @@ impl Shard {
             if ring == Ring::Fine && !has_left {
                 continue;
             }
-            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block)) {
+            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block, threshold)) {
                 fits.remove(&row);
                 if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold))) {
                     fits.insert(row, fit);
                 }
             }
             let Some(fit) = fits.get(&row) else { continue };
-            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold);
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &self.calibration.map);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);
             }
@@ -315,7 +362,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal);
+        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
         if let Some(anomaly) = self.episodes.of(row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }
@@ -346,14 +393,14 @@ impl Shard {
 
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
-        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
+        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
         }
     }
 }
 
-fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool) {
+fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool, settled: &Recalibration) {
     let after = |s: f64| at + Span::from_secs_f64(s);
     let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
     prediction.updated_at = at;
@@ -363,7 +410,7 @@ fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook
     prediction.confidence = outlook.confidence;
     prediction.eta = Eta { p10, p50, p90 };
     prediction.predicted_threshold_time = outlook.median_s.map(after).or(p50);
-    prediction.evidence = wording::outlook(prediction, outlook, seasonal);
+    prediction.evidence = wording::outlook(prediction, outlook, seasonal, settled);
 }
 
 fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {

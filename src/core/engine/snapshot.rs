@@ -9,6 +9,7 @@ use portent_models::baseline::{self, Block};
 use portent_models::score;
 use serde::{Deserialize, Serialize};
 
+use super::calibration::Calibration;
 use super::episodes::Episodes;
 use super::row::Row;
 use super::scores::Scores;
@@ -67,6 +68,8 @@ struct Header {
     rows: Vec<Row>,
     /// Under way, with the row each is of.
     anomalies: BTreeMap<usize, Anomaly>,
+    #[serde(default)]
+    calibration: Calibration,
     block_bytes: usize,
 }
 
@@ -150,7 +153,7 @@ impl Engine {
         let watch = watch.ok_or_else(|| RestoreError::OtherQuestion { key: key() })?;
         let (block, scores) = rest.split_at_checked(header.block_bytes).ok_or_else(|| header_error("it is cut short".into()))?;
         let block = Block::decode(block).map_err(|cause| RestoreError::Block { key: key(), cause })?;
-        let Header { rows, mut anomalies, cursor, .. } = header;
+        let Header { rows, mut anomalies, cursor, calibration, .. } = header;
         if block.rows() != rows.len() {
             return Err(RestoreError::Rows { key: key(), named: rows.len(), rows: block.rows() });
         }
@@ -158,7 +161,9 @@ impl Engine {
         let settings = self.watched[watch].watch.baseline.score;
         let scores = Scores::decode(scores, rows.len(), block.geometry().step_ms, settings);
         let scores = scores.map_err(|cause| RestoreError::Scores { key: key(), cause })?;
-        Ok((watch, Shard::with(block, scores, rows, Episodes::new(anomalies)), cursor))
+        let mut shard = Shard::with(block, scores, rows, Episodes::new(anomalies));
+        shard.calibration = calibration;
+        Ok((watch, shard, cursor))
     }
 }
 
@@ -193,6 +198,7 @@ impl Watched {
             cursor: self.cursor,
             rows: shard.rows().to_vec(),
             anomalies: shard.episodes.open().clone(),
+            calibration: shard.calibration.clone(),
             block_bytes: block.len(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");

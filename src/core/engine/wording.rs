@@ -1,14 +1,15 @@
 //! Reasons with their numbers, in words.
 
 use portent_models::baseline::Block;
+use portent_models::breach::Recalibration;
 
 use crate::core::anomaly::{Anomaly, number};
-use crate::core::outlook::Outlook;
+use crate::core::outlook::{Basis, Outlook};
 use crate::core::prediction::{Evidence, Prediction};
 use crate::core::time::Timestamp;
 
-pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool) -> Vec<Evidence> {
-    let mut evidence = Vec::with_capacity(5);
+pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool, settled: &Recalibration) -> Vec<Evidence> {
+    let mut evidence = Vec::with_capacity(6);
     let per_hour = outlook.rate_per_minute * 60.0;
     let direction = if per_hour > 0.0 {
         "rising"
@@ -45,10 +46,32 @@ pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool
         text: format!("of the rules that speak, {rule:?} has been right most often here and carries {:.0} %", 100.0 * weight),
         value: weight,
     });
+    evidence.extend(basis(outlook, settled));
     if seasonal {
         evidence.push(Evidence { kind: "season".into(), text: "follows the time of day".into(), value: 1.0 });
     }
     evidence
+}
+
+/// What the likelihood rests on, and whether what came of earlier ones has corrected it.
+fn basis(outlook: &Outlook, settled: &Recalibration) -> Option<Evidence> {
+    let percent = |p: f64| format!("{:.0} %", 100.0 * p);
+    let rests_on = match outlook.basis {
+        Basis::Clock => return None,
+        Basis::Paths => format!("{} of the ways it went before reach it from here", percent(outlook.stated)),
+        Basis::Week { by_paths } => format!(
+            "{} of the ways it went before reach it from here; with how the past week's hours came near it, {}",
+            percent(by_paths),
+            percent(outlook.stated)
+        ),
+    };
+    let outcomes = settled.outcomes();
+    let text = if settled.is_identity() {
+        format!("{rests_on}; too little of this watch is settled to correct that ({outcomes:.0})")
+    } else {
+        format!("{rests_on}; by the last {outcomes:.0} settled answers of this watch that means {}", percent(outlook.likelihood))
+    };
+    Some(Evidence { kind: "likelihood".into(), text, value: outlook.stated })
 }
 
 pub(super) fn anomaly(anomaly: &Anomaly) -> Evidence {

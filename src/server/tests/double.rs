@@ -14,7 +14,8 @@ use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, St
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 use crate::server::report::{
-    Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState, finite,
+    CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
+    finite,
 };
 use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
@@ -75,6 +76,13 @@ impl View for Double {
                 })
                 .into(),
             counts: Counts { series: 500, predictions_open: open, anomalies_open: self.anomalies.len(), webhooks_pending: 0, ticks: 120 },
+            calibration: CalibrationReport {
+                likelihoods_settled: 2_000,
+                said: Some(0.12),
+                came_true: Some(0.11),
+                brier: Some(0.06),
+                ..CalibrationReport::default()
+            },
             storage: StorageReport { store_bytes: Some(2 << 20), ledger_bytes: Some(40_960), last_checkpoint: Some(NOW - Span::MINUTE) },
             resident_memory_bytes: crate::metrics::process::resident_memory_bytes(),
         }
