@@ -1,14 +1,17 @@
 //! The functional core: pure, synchronous, without IO and without a clock.
 
 pub mod ahead;
+pub mod calendar;
 pub mod civil;
 pub mod engine;
+pub mod explain;
 pub mod frame;
 pub mod labels;
 pub mod outlook;
 pub mod playbook;
 pub mod prediction;
 pub mod score;
+pub mod selection;
 pub mod template;
 pub mod time;
 pub mod watch;

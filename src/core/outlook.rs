@@ -83,7 +83,9 @@ impl Fit {
                 if let Some((side, threshold)) = breach.filter(|_| has_changed(block, row, watch)) {
                     forget_before(&mut values, side, threshold, geometry.buckets_per_day());
                 }
-                Ensemble.fit(&Context::new(&values, season, bounds), steps.min(MAX_STEPS))?
+                let steps = steps.min(MAX_STEPS);
+                let context = watch.days().context(&values, season, bounds, middle(newest - 1), Span::from_millis(bucket_ms), steps);
+                Ensemble.fit(&context, steps)?
             }
         };
         Ok(Self { fitted, made_in: newest, ring, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })

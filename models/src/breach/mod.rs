@@ -27,12 +27,14 @@ mod recalibration;
 pub mod regression;
 pub mod rounds;
 pub mod times;
+mod why;
 pub mod windows;
 
 pub use chance::{Chance, MIN_PRESENT, Question};
 pub use first_passage::FirstPassage;
 pub use passage::Passage;
 pub use recalibration::{Bin, Recalibration};
+pub use why::{GROUPS, Why};
 
 #[cfg(test)]
 mod conformance;

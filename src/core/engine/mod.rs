@@ -5,6 +5,7 @@
 //! into frames.
 
 mod life;
+mod limits;
 mod row;
 mod shard;
 mod snapshot;
@@ -20,14 +21,17 @@ use rayon::prelude::*;
 
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
+pub use shard::kin::{COPY_LABELS, Inherited, WIDER};
 pub use snapshot::{Checkpoint, RestoreError};
 
+use self::limits::Limits;
 use self::shard::{Column, Shard};
 use super::frame::Frame;
 use super::labels::{Labels, SeriesId};
 use super::outlook::Fit;
 use super::playbook::Playbook;
 use super::prediction::{Anomaly, Prediction};
+use super::selection::Selection;
 use super::time::{Span, Timestamp};
 use super::watch::{Threshold, Watch};
 
@@ -187,6 +191,14 @@ impl Engine {
         Some((shard.view(row), shard.fit(row, &watched.watch)))
     }
 
+    /// Which profile one series of a watch has, and why; what it has from its siblings while it is young.
+    pub fn about(&self, watch: usize, series: SeriesId) -> Option<(Selection, Option<Inherited>)> {
+        let watched = &self.watched[watch];
+        let &(shard, row) = watched.rows.get(&series)?;
+        let shard = &watched.shards[shard];
+        Some((shard.selection(row, &watched.watch), shard.inherited(row, &watched.watch)))
+    }
+
     /// Predictions that are open or wait for their truth.
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
         self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::lives)
@@ -269,33 +281,6 @@ impl Engine {
 impl Unfinished {
     fn new(quiet_until: Timestamp) -> Self {
         Self { predictions: Vec::new(), quiet_until }
-    }
-}
-
-/// Thresholds that a query gave, and which of its rows each series of the watch goes by.
-struct Limits<'a> {
-    thresholds: &'a Frame,
-    row_of: Vec<Option<usize>>,
-}
-
-impl<'a> Limits<'a> {
-    /// A series' threshold stands in the row with the same labels (the metric's name aside), or in the only row there is.
-    fn new(frame: &Frame, thresholds: &'a Frame) -> Self {
-        let by_labels: HashMap<Labels, usize> =
-            thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
-        let only = (thresholds.rows() == 1 && thresholds.labels()[0].without_metric().is_empty()).then_some(0);
-        let row_of = frame.labels().iter().map(|labels| by_labels.get(&labels.without_metric()).copied().or(only)).collect();
-        Self { thresholds, row_of }
-    }
-
-    /// The thresholds of one time, for that time's samples: never those of a later one. Where one is missing, the last one stays.
-    fn set(&self, shard: &mut Shard, rows: &[(usize, usize)], at: Timestamp) {
-        let Some(column) = self.thresholds.grid().index_of(at) else { return };
-        for &(row, frame_row) in rows {
-            if let Some(value) = self.row_of[frame_row].map(|from| self.thresholds.row(from)[column]).filter(|v| v.is_finite()) {
-                shard.set_threshold(row, value);
-            }
-        }
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! Series do not look at each other here, so shards run side by side and the result does not depend on how many threads there are.
 
+pub(super) mod kin;
+mod own;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Band, Block, Geometry};
 
+use self::own::Variants;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
 use super::wording;
@@ -41,6 +45,7 @@ pub(super) struct Column<'a> {
 pub(super) struct Shard {
     pub block: Block,
     rows: Vec<Row>,
+    variants: Variants,
     fits: BTreeMap<usize, Fit>,
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
@@ -55,8 +60,18 @@ impl Shard {
     }
 
     /// A shard from a checkpoint; the block has a row for each of `rows`.
-    pub fn with(block: Block, rows: Vec<Row>, anomalies: BTreeMap<usize, Anomaly>) -> Self {
-        Self { block, rows, fits: BTreeMap::new(), fine_fits: BTreeMap::new(), lives: BTreeMap::new(), anomalies, dirty: true }
+    pub fn with(block: Block, mut rows: Vec<Row>, anomalies: BTreeMap<usize, Anomaly>) -> Self {
+        rows.iter_mut().for_each(|row| row.kin = kin::kin(&row.labels));
+        Self {
+            block,
+            rows,
+            variants: Variants::default(),
+            fits: BTreeMap::new(),
+            fine_fits: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            anomalies,
+            dirty: true,
+        }
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -114,6 +129,7 @@ impl Shard {
     pub fn forget_fits(&mut self) {
         self.fits.clear();
         self.fine_fits.clear();
+        self.forget_variants();
         self.rows.iter_mut().for_each(|row| row.next_look = Timestamp::MIN);
     }
 
@@ -146,7 +162,11 @@ impl Shard {
     /// Takes in one point in time: the samples that there are, with their rows.
     pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
         let Column { at, watch, .. } = column;
+        let newest = self.block.newest_bucket();
         let civil = score::advance(&mut self.block, &watch.zone, at);
+        if self.block.newest_bucket() != newest {
+            self.forget_own();
+        }
         for &(row, value) in present {
             self.sample(row, value, civil, column, effects);
         }
@@ -156,7 +176,12 @@ impl Shard {
 
     fn sample(&mut self, row: usize, value: f64, civil: f64, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
-        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
+        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else {
+            // A late sample is in a closed bucket now.
+            self.rows[row].own = None;
+            return;
+        };
+        self.note(row, value);
         let judged = at >= judging.from;
         if let Some(band) = taken.band {
             self.score(row, value, band, column, effects);
@@ -179,7 +204,8 @@ impl Shard {
             }
         }
         if judged && taken.is_old_enough {
-            self.look(row, value, limit, column, effects);
+            let own = self.own(row, watch);
+            self.look(row, value, limit, Column { watch: own.as_deref().unwrap_or(watch), ..column }, effects);
         }
     }
 
@@ -383,6 +409,8 @@ impl Shard {
 
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
+        let own = Watch { profile: self.selection(row, watch).profile, ..watch.clone() };
+        let watch = &own;
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
