@@ -78,6 +78,8 @@ impl Kind {
             horizon: Span::DAY,
             baseline: BaselineSettings::default(),
             profile,
+            holidays: std::collections::BTreeSet::new(),
+            selecting: portent::core::selection::Selecting::Written,
             zone: TimeZone::UTC,
             service: "{{instance}}".parse().expect("a valid template"),
             code: self.name().into(),

@@ -87,6 +87,8 @@ fn make_watch(set: &DataSet, question: &Question, step: Span, alone: bool) -> Sh
     let has = |label: &str| series.iter().any(|&i| set.series[i].labels.get(label).is_some());
     let service = LABELS_OF_A_SERVICE.into_iter().find(|label| has(label)).unwrap_or(METRIC_NAME);
     let template = |text: &str| text.parse::<Template>().expect("a label's name in braces is a template");
+    // The files' series have names of their own: each says what it is.
+    let (profile, selecting) = profiles::auto("");
     let watch = Watch {
         name: if alone { "files".into() } else { format!("files-{step}").into() },
         source: "files".into(),
@@ -95,7 +97,9 @@ fn make_watch(set: &DataSet, question: &Question, step: Span, alone: bool) -> Sh
         limit: question.limit.clone(),
         horizon: question.horizon,
         baseline: BaselineSettings::default(),
-        profile: profiles::default().clone(),
+        profile,
+        selecting,
+        holidays: std::collections::BTreeSet::new(),
         zone: jiff::tz::TimeZone::UTC,
         service: template(&format!("{{{{{service}}}}}")),
         code: "files".into(),

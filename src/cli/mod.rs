@@ -10,6 +10,7 @@ mod check;
 mod datasets;
 mod demo;
 mod detect;
+mod explain;
 mod forecast;
 mod library;
 mod output;
@@ -45,6 +46,8 @@ enum Verb {
     Detect(detect::Detect),
     /// Forecast series of data files; whether and when they reach a threshold
     Forecast(forecast::Forecast),
+    /// Why it says about one series what it says: profile, period, weights, bands, score, likelihood
+    Explain(explain::Explain),
     /// Draw a series as PNG: history, normal band, forecast, threshold
     Chart(chart::Chart),
     /// Goes over the past: what would have been told, how long before, and how often in vain.
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Predictions(verb) => verb.run(),
         Verb::Detect(verb) => verb.run(),
         Verb::Forecast(verb) => verb.run(),
+        Verb::Explain(verb) => verb.run(),
         Verb::Chart(verb) => verb.run(),
         Verb::Backtest(args) => backtest::run(&args),
     };

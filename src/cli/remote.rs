@@ -18,17 +18,18 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How the daemon is reached.
 #[derive(Debug, Args)]
-struct Remote {
+pub struct Remote {
     /// Where the daemon listens
     #[arg(long, value_name = "URL", env = "PORTENT_URL", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
     url: String,
     /// table, json, jsonl or csv
     #[arg(short, value_enum, default_value = "table")]
-    output: Format,
+    pub output: Format,
 }
 
 impl Remote {
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    /// The data of an answer.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = runtime.block_on(async {

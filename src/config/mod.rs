@@ -9,7 +9,7 @@ mod client;
 pub mod error;
 pub(crate) mod fields;
 mod http;
-mod nearest;
+pub(crate) mod nearest;
 mod notify;
 mod playbook;
 pub mod profiles;

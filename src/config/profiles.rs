@@ -1,7 +1,8 @@
 //! The embedded model profiles (`models/profiles/*.yaml`), by name.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
+use crate::core::selection::{Auto, Selecting};
 use crate::core::watch::Profile;
 
 const TEXTS: [&str; 8] = [
@@ -15,25 +16,31 @@ const TEXTS: [&str; 8] = [
     include_str!("../../models/profiles/deadline.yaml"),
 ];
 
-/// Another word for the default profile.
+/// The default: chosen from query, names, types and behaviour (`core::selection`).
 pub const AUTO: &str = "auto";
 
 static ALL: LazyLock<Vec<Profile>> =
     LazyLock::new(|| TEXTS.iter().map(|text| serde_saphyr::from_str(text).expect("a test reads every embedded profile")).collect());
 
-/// All profiles; the first one, `gauge`, is the default.
+/// All profiles; the first one, `gauge`, is for what nothing is known about.
 pub fn all() -> &'static [Profile] {
     &ALL
 }
 
-/// The profile of that name; `auto` is the default one.
+/// The profile of that name.
 pub fn find(name: &str) -> Option<&'static Profile> {
-    if name == AUTO { ALL.first() } else { ALL.iter().find(|profile| profile.name == name) }
+    ALL.iter().find(|profile| profile.name == name)
 }
 
-/// The profile of a watch that names none.
+/// The profile to start from where none is named.
 pub fn default() -> &'static Profile {
     ALL.first().expect("the list of texts is not empty")
+}
+
+/// The profile of a watch that names none, and how each of its series gets its own.
+pub fn auto(query: &str) -> (Profile, Selecting) {
+    let auto = Auto::new(query, &|_| None, all());
+    (auto.of_watch().profile, Selecting::Auto(Arc::new(auto)))
 }
 
 #[cfg(test)]
@@ -47,7 +54,7 @@ mod tests {
             ["gauge", "saturating-gauge", "counter-rate", "latency-quantile", "error-ratio", "queue-depth", "seasonal-traffic", "deadline"];
         assert_eq!(names, want);
         assert!(all().iter().all(|p| p.about.len() > 40 && p.lower.zip(p.upper).is_none_or(|(l, u)| l < u)));
-        assert_eq!(find("auto").unwrap(), default());
+        assert_eq!(default().name, "gauge");
         assert!(find("saturating-gauge").unwrap().resets && find("deadline").unwrap().deadline && !find("deadline").unwrap().seasonal);
         assert!(find("nothing").is_none());
     }

@@ -52,7 +52,10 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let packs = fields.take("packs").map(|n| read_packs(n, &names, cx)).unwrap_or_default();
     let known = Known { sources: &names, playbooks: playbooks_are_known.then_some(&playbook_names) };
     let own = fields.take("watches").map(|n| read_watches(n, known, cx)).unwrap_or_default();
-    let watches = with_packs(own, &packs);
+    let mut watches = with_packs(own, &packs);
+    // A calendar of all: of each watch that has none of its own.
+    let holidays = fields.take("calendar").map(|n| watch::read_calendar(n, cx)).unwrap_or_default();
+    watches.iter_mut().filter(|watch| watch.holidays.is_empty()).for_each(|watch| watch.holidays.clone_from(&holidays));
     if watches.is_empty() && cx.errors.is_empty() {
         cx.error_hint(root.at, "nothing is watched", "add `packs: [node]` (see `portent packs list`) or `watches:`");
     }

@@ -1,7 +1,9 @@
 //! Reads one watch, from the configuration or from a pack.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::anomalies;
@@ -11,6 +13,8 @@ use super::profiles;
 use super::query;
 use super::reader::Cx;
 use super::tree::{Node, Value};
+use crate::core::calendar::{MAX_DAYS, date};
+use crate::core::selection::Selecting;
 use crate::core::template::Template;
 use crate::core::time::Span;
 use crate::core::watch::{BaselineSettings, Hysteresis, Impact, Limit, Profile, Side, Threshold, Watch};
@@ -48,11 +52,14 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     let step = fields.take("step").and_then(|n| cx.span(n, "step", SHORTEST_STEP, LONGEST_STEP)).unwrap_or(Span::MINUTE);
     let source = read_source(&mut fields, known.sources, cx);
     let horizon = read_horizon(&mut fields, step, cx);
-    let profile = fields.take("profile").map_or_else(|| Some(profiles::default().clone()), |n| read_profile(n, cx));
-    let limit = read_limit(&mut fields, profile.as_ref(), cx);
+    let profile = read_profile(&mut fields, query.as_deref().unwrap_or_default(), cx);
+    // Bounds that were only guessed from a name refuse no threshold: the threshold says more about the values than the name.
+    let written = profile.as_ref().filter(|(_, selecting)| *selecting == Selecting::Written).map(|(profile, _)| profile);
+    let limit = read_limit(&mut fields, written, cx);
     let baseline = fields.take("baseline").map_or_else(|| Some(BaselineSettings::default()), |n| read_baseline(n, cx));
-    let baseline = baseline.map(|baseline| BaselineSettings { score: anomalies::within(baseline.score, profile.as_ref()), ..baseline });
+    let baseline = baseline.map(|baseline| BaselineSettings { score: anomalies::within(baseline.score, written), ..baseline });
     let zone = fields.take("zone").map_or(Some(TimeZone::UTC), |n| read_zone(n, cx));
+    let holidays = fields.take("calendar").map(|n| read_calendar(n, cx)).unwrap_or_default();
     let service = read_template(&mut fields, "service", "{{job}}", cx);
     let title = read_template(&mut fields, "title", name.as_deref().unwrap_or_default(), cx);
     let code = fields.take("code").and_then(|n| cx.name(n, "code")).or_else(|| name.clone());
@@ -64,6 +71,7 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     if cx.errors.len() > before {
         return None;
     }
+    let (profile, selecting) = profile?;
     Some(Watch {
         name: name?.into(),
         source: source?,
@@ -72,7 +80,9 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
         limit,
         horizon,
         baseline: baseline?,
-        profile: profile?,
+        profile,
+        selecting,
+        holidays,
         zone: zone?,
         service: service?,
         code: code?,
@@ -162,8 +172,17 @@ fn read_baseline(node: &Node, cx: &mut Cx) -> Option<BaselineSettings> {
     Some(BaselineSettings { window, sigma, min_history: min_history.unwrap_or(default.min_history.min(window)), score })
 }
 
+/// `auto` (or nothing), or a profile as it is written, which then stands.
+fn read_profile(fields: &mut Fields<'_>, query: &str, cx: &mut Cx) -> Option<(Profile, Selecting)> {
+    match fields.take("profile") {
+        None => Some(profiles::auto(query)),
+        Some(Node { value: Value::Scalar { text, .. }, .. }) if text.trim() == profiles::AUTO => Some(profiles::auto(query)),
+        Some(node) => written_profile(node, cx).map(|profile| (profile, Selecting::Written)),
+    }
+}
+
 /// A profile's name, or a mapping that starts from one (`like`) and changes some of its settings.
-fn read_profile(node: &Node, cx: &mut Cx) -> Option<Profile> {
+fn written_profile(node: &Node, cx: &mut Cx) -> Option<Profile> {
     let Value::Map(_) = node.value else { return named_profile(node, cx) };
     let mut fields = Fields::of(node, "a profile", cx)?;
     let mut profile = fields.take("like").map_or_else(|| Some(profiles::default().clone()), |n| named_profile(n, cx))?;
@@ -206,6 +225,31 @@ fn read_zone(node: &Node, cx: &mut Cx) -> Option<TimeZone> {
         None => cx.error(node.at, message),
     }
     None
+}
+
+/// Holidays by their dates, in the watch's zone.
+pub fn read_calendar(node: &Node, cx: &mut Cx) -> BTreeSet<Date> {
+    let mut days = BTreeSet::new();
+    let Some(mut fields) = Fields::of(node, "a calendar", cx) else { return days };
+    if let Some(node) = fields.need("holidays", cx) {
+        let items = node.items();
+        if items.len() > MAX_DAYS {
+            cx.error(node.at, format!("holidays: found {}, want {MAX_DAYS} at most", items.len()));
+        }
+        for item in items.iter().take(MAX_DAYS) {
+            match cx.text(item, "holidays").map(|text| date(&text)) {
+                Some(Ok(day)) => {
+                    if !days.insert(day) {
+                        cx.error(item.at, format!("holidays: {day} stands twice"));
+                    }
+                }
+                Some(Err(why)) => cx.error(item.at, format!("holidays: {why}")),
+                None => {}
+            }
+        }
+    }
+    fields.done(cx);
+    days
 }
 
 fn read_template(fields: &mut Fields<'_>, key: &'static str, default: &str, cx: &mut Cx) -> Option<Template> {

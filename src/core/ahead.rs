@@ -5,8 +5,9 @@
 //! samples. Nothing after the origin is looked at.
 
 use portent_models::breach::{Chance, FirstPassage, Question};
-use portent_models::forecast::{Bounds, Context, FitError, Fitted, Forecast, Model, NAMES, by_name, fit_or_level};
+use portent_models::forecast::{Bounds, FitError, Fitted, Forecast, Model, NAMES, by_name, fit_or_level};
 
+use super::calendar::Days;
 use super::outlook::slope_per_minute;
 use super::time::{Span, Timestamp};
 use super::watch::Side;
@@ -86,6 +87,22 @@ impl Ahead {
         sustain: usize,
         model: &dyn Model,
     ) -> Result<Self, AheadError> {
+        Self::by_calendar(samples, step, origin, horizon, sustain, model, &Days::default())
+    }
+
+    /// The same where clocks are changed or some days are unlike others.
+    ///
+    /// # Errors
+    /// Too few samples, or too many steps.
+    pub fn by_calendar(
+        samples: &[(Timestamp, f64)],
+        step: Span,
+        origin: Timestamp,
+        horizon: Span,
+        sustain: usize,
+        model: &dyn Model,
+        days: &Days,
+    ) -> Result<Self, AheadError> {
         let step = Span::from_millis(step.as_millis().max(1));
         let past = &samples[..samples.partition_point(|(at, _)| *at <= origin)];
         let Some(&(last, current)) = past.last() else { return Err(AheadError::NoSamples { origin }) };
@@ -101,12 +118,23 @@ impl Ahead {
             return Err(AheadError::TooOld { last, origin });
         }
         let season = portent_models::forecast::season::find(&values, season_steps(step));
-        let context = Context::new(&values, season, Bounds::default());
-        let fitted = fit_or_level(model, &context, steps as usize + sustain.clamp(1, MAX_SUSTAIN) - 1)?;
+        let ahead = steps as usize + sustain.clamp(1, MAX_SUSTAIN) - 1;
+        let context = days.context(&values, season, Bounds::default(), end, step, ahead);
+        let fitted = fit_or_level(model, &context, ahead)?;
         let recent = (RATE_OVER.as_millis() / step.as_millis()).max(MIN_RATE_STEPS) as usize;
         let recent = values[values.len().saturating_sub(recent)..].to_vec();
         let rate_per_minute = slope_per_minute(recent, step).unwrap_or(0.0);
         Ok(Self { origin, step, horizon, current, rate_per_minute, fitted, end, values, asked: None })
+    }
+
+    /// The last grid point of the past: at the origin, or less than a step before.
+    pub fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    /// The past on its grid, NaN where missing.
+    pub fn values(&self) -> &[f64] {
+        &self.values
     }
 
     /// The forecast's times in `(origin, origin + horizon]` and the values there, step by step.
@@ -162,7 +190,7 @@ fn is_by_paths(model: &str) -> bool {
 }
 
 /// Steps of a day, 0 where they make none.
-fn day_steps(step: Span) -> usize {
+pub(crate) fn day_steps(step: Span) -> usize {
     let (day, step) = (Span::DAY.as_millis(), step.as_millis().max(1));
     if step * 2 <= day && day % step == 0 { (day / step) as usize } else { 0 }
 }

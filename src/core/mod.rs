@@ -2,14 +2,17 @@
 
 pub mod ahead;
 pub mod anomaly;
+pub mod calendar;
 pub mod civil;
 pub mod engine;
+pub mod explain;
 pub mod frame;
 pub mod labels;
 pub mod outlook;
 pub mod playbook;
 pub mod prediction;
 pub mod score;
+pub mod selection;
 pub mod template;
 pub mod time;
 pub mod watch;

@@ -86,7 +86,9 @@ impl Fit {
                 if let Some((side, threshold)) = breach.filter(|_| has_changed(block, row, watch)) {
                     forget_before(&mut values, side, threshold, geometry.buckets_per_day());
                 }
-                Ensemble.fit(&Context::new(&values, season, bounds), steps.min(MAX_STEPS))?
+                let steps = steps.min(MAX_STEPS);
+                let context = watch.days().context(&values, season, bounds, middle(newest - 1), Span::from_millis(bucket_ms), steps);
+                Ensemble.fit(&context, steps)?
             }
         };
         let week =

@@ -1,10 +1,15 @@
 //! What is watched: a query, what would be bad, and how far ahead to look.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Days;
+use super::labels::Labels;
+use super::selection::{Behaviour, Reason, Selecting, Selection};
 use super::template::Template;
 use super::time::Span;
 
@@ -22,9 +27,13 @@ pub struct Watch {
     /// How far ahead a breach is looked for.
     pub horizon: Span,
     pub baseline: BaselineSettings,
+    /// By the configuration, or what `selecting` makes of the query alone; a series' own may differ.
     pub profile: Profile,
+    pub selecting: Selecting,
     /// Where "every night at two" is measured.
     pub zone: TimeZone,
+    /// Days unlike others, by the calendar of that zone.
+    pub holidays: BTreeSet<Date>,
     pub service: Template,
     /// A short machine-readable kind, for routing; the watch's name unless configured.
     pub code: String,
@@ -114,6 +123,47 @@ pub struct Profile {
     /// Moves with the clock itself (a certificate's remaining time): extrapolated exactly, without noise.
     #[serde(default)]
     pub deadline: bool,
+}
+
+impl Profile {
+    /// Any level that moves freely.
+    pub fn gauge() -> Self {
+        let name = "gauge".to_owned();
+        Self { name, about: String::new(), lower: None, upper: None, seasonal: true, resets: false, deadline: false }
+    }
+}
+
+impl Watch {
+    /// What the calendar says where the watch lives.
+    pub fn days(&self) -> Days {
+        Days { zone: self.zone.clone(), holidays: self.holidays.clone() }
+    }
+
+    /// The profile of one of its series, and why it is that.
+    pub fn select(&self, labels: &Labels, behaviour: &Behaviour) -> Selection {
+        match &self.selecting {
+            Selecting::Written => Selection { profile: self.profile.clone(), reasons: vec![Reason::Written] },
+            Selecting::Auto(auto) => {
+                let mut selection = auto.select(labels, behaviour);
+                self.heed_threshold(&mut selection);
+                selection
+            }
+        }
+    }
+
+    /// Whoever states a threshold beyond a bound knows values there: the bound was a wrong guess.
+    fn heed_threshold(&self, selection: &mut Selection) {
+        let Some(Limit { threshold: Threshold::Value(threshold), .. }) = self.limit else { return };
+        let profile = &mut selection.profile;
+        if let Some(bound) = profile.upper.filter(|upper| threshold > *upper) {
+            profile.upper = None;
+            selection.reasons.push(Reason::Beyond { value: threshold, bound });
+        }
+        if let Some(bound) = profile.lower.filter(|lower| threshold < *lower) {
+            profile.lower = None;
+            selection.reasons.push(Reason::Beyond { value: threshold, bound });
+        }
+    }
 }
 
 fn yes() -> bool {

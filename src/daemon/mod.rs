@@ -6,6 +6,7 @@
 mod bridge;
 mod checkpoint;
 mod effects;
+mod kinds;
 mod read;
 mod reload;
 mod sources;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::kinds::Kinds;
 use super::sources::{self, Clients, PROBE_EVERY};
 use super::state::Shared;
 use super::{checkpoint, effects, read};
@@ -39,6 +40,7 @@ pub struct Ticker {
     next_probe: Timestamp,
     next_checkpoint: Instant,
     said_that_nothing_is_watched: bool,
+    kinds: Kinds,
 }
 
 impl Ticker {
@@ -54,6 +56,7 @@ impl Ticker {
             next_probe: now,
             next_checkpoint,
             said_that_nothing_is_watched: false,
+            kinds: Kinds::default(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Ticker {
         self.shared.health().sources.values_mut().for_each(|source| source.reading_since = None);
         sources::introduce(&self.shared, &clients);
         self.clients = clients;
+        self.kinds = Kinds::default();
         self.next_probe = Timestamp::MIN;
     }
 
@@ -82,6 +86,7 @@ impl Ticker {
         if now >= self.next_probe {
             self.next_probe = now + PROBE_EVERY;
             self.probe(now).await;
+            self.learn_kinds().await;
         }
         self.start_readings(now);
         self.wait_for_readings().await;
@@ -150,6 +155,18 @@ impl Ticker {
                 "nothing is watched: the server has no data for any pack; it is asked again, and own watches can be configured"
             );
         }
+    }
+
+    /// What the servers call their metrics may change a watch's profile.
+    async fn learn_kinds(&mut self) {
+        let known: Vec<Arc<Watch>> = self.shared.engine().watches().cloned().collect();
+        let changed = self.kinds.learn(&self.clients, &known).await;
+        if changed.is_empty() {
+            return;
+        }
+        let same = |watch: Arc<Watch>| changed.iter().find(|c| c.name == watch.name).cloned().unwrap_or(watch);
+        let playbooks = self.shared.config().playbooks.clone();
+        self.shared.engine().set_watches(known.into_iter().map(same), playbooks);
     }
 
     /// Gauges, old messages, checkpoints.

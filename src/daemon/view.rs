@@ -9,8 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::state::Shared;
 use crate::core::anomaly::Anomaly;
 use crate::core::civil;
-use crate::core::engine::{SeriesView, Tally};
+use crate::core::engine::{Inherited, SeriesView, Tally};
+use crate::core::explain::{self, Explanation};
+use crate::core::labels::Labels;
 use crate::core::prediction::{Eta, Prediction, State};
+use crate::core::selection::Selection;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::ledger::Filter;
@@ -19,7 +22,7 @@ use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
-use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
 const STALE_STEPS: i64 = 10;
@@ -173,11 +176,26 @@ impl View for DaemonView {
                 .iter()
                 .enumerate()
                 .filter(of_watch)
-                .flat_map(|(index, watch)| engine.series(index).map(move |view| (watch, view)))
+                .flat_map(|(index, watch)| engine.series(index).map(move |view| (index, watch, view)))
                 .skip(filter.offset)
                 .take(filter.limit)
-                .map(|(watch, view)| series_report(watch, &view, now));
+                .map(|(index, watch, view)| series_report(watch, &view, engine.about(index, view.labels.id()), now));
             Ok(reports.collect())
+        }
+        .boxed()
+    }
+
+    fn explain(&self, filter: ExplainFilter) -> BoxFuture<'_, Result<Vec<Explanation>, ViewError>> {
+        async move {
+            let engine = self.shared.engine();
+            let of_watch = |(_, watch): &(usize, &Arc<Watch>)| filter.watch.as_ref().is_none_or(|name| **name == *watch.name);
+            let wanted = |labels: &Labels| filter.selector.as_ref().is_none_or(|selector| selector.matches(labels));
+            let found =
+                engine.watches().enumerate().filter(of_watch).flat_map(|(index, _)| {
+                    engine.series(index).filter(|view| wanted(view.labels)).map(move |view| (index, view.labels.id()))
+                });
+            let found: Vec<_> = found.take(filter.limit).collect();
+            Ok(found.into_iter().filter_map(|(watch, series)| explain::of_series(&engine, watch, series)).collect())
         }
         .boxed()
     }
@@ -209,11 +227,14 @@ impl View for DaemonView {
     }
 }
 
-fn series_report(watch: &Watch, view: &SeriesView<'_>, now: Timestamp) -> SeriesReport {
+fn series_report(watch: &Watch, view: &SeriesView<'_>, about: Option<(Selection, Option<Inherited>)>, now: Timestamp) -> SeriesReport {
     let (block, row) = (view.block, view.row);
     let last = block.last(row);
     let at = last.map(|(ms, _)| Timestamp::from_millis(ms));
-    let band = at.and_then(|at| block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at)));
+    let (selection, inherited) = about.unzip();
+    let inherited = inherited.flatten();
+    let own = || at.and_then(|at| block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at)));
+    let band = inherited.map(|i| i.band).or_else(own);
     let window = block.window(row);
     let history_s = block.first_ms(row).zip(last).map_or(0.0, |(first, (last, _))| (last - first) as f64 / 1000.0);
     let learning = history_s < watch.baseline.min_history.as_secs_f64();
@@ -250,5 +271,7 @@ fn series_report(watch: &Watch, view: &SeriesView<'_>, now: Timestamp) -> Series
         side: watch.limit.as_ref().map(|limit| limit.side),
         history_s,
         state,
+        profile: selection.map_or_else(|| watch.profile.name.clone(), |s| s.profile.name),
+        inherited_from: inherited.map_or(0, |i| i.siblings),
     }
 }

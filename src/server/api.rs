@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::answer::{self, Refusal};
 use super::params::Params;
-use super::view::{AnomalyFilter, PredictionFilter, SeriesFilter, ViewError};
+use super::view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, ViewError};
 
 impl From<ViewError> for Refusal {
     fn from(error: ViewError) -> Self {
@@ -45,6 +45,21 @@ pub async fn series(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, R
     let limit = params.limit()?;
     let filter = SeriesFilter { watch: params.text("watch"), offset: params.parsed("offset")?.unwrap_or(0), limit: limit + 1 };
     Ok(answer::page(app.view.series(filter).await?, limit))
+}
+
+/// Explanations of one answer at most, and unless asked: each costs a fit, a millisecond or so under the engine's lock.
+const MAX_EXPLAINED: usize = 20;
+
+/// `GET /api/v1/explain?watch=&selector=&limit=`
+pub async fn explain(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["watch", "selector", "limit"])?;
+    let limit = match params.parsed::<usize>("limit")? {
+        None => MAX_EXPLAINED,
+        Some(limit) if (1..=MAX_EXPLAINED).contains(&limit) => limit,
+        Some(limit) => return Err(Refusal::BadData(format!("parameter \"limit\" is {limit}: want 1 to {MAX_EXPLAINED}"))),
+    };
+    let filter = ExplainFilter { watch: params.text("watch"), selector: params.parsed("selector")?, limit: limit + 1 };
+    Ok(answer::page(app.view.explain(filter).await?, limit))
 }
 
 /// `GET /api/v1/openapi.json`

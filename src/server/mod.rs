@@ -30,7 +30,7 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 pub use connection::{MAX_CONNECTIONS, Patience};
 pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
-pub use view::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+pub use view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
 use crate::metrics::Metrics;
 
@@ -155,6 +155,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/predictions", get(api::predictions))
         .route("/api/v1/anomalies", get(api::anomalies))
         .route("/api/v1/series", get(api::series))
+        .route("/api/v1/explain", get(api::explain))
         .route("/api/v1/openapi.json", get(api::openapi))
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)

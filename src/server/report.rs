@@ -188,6 +188,10 @@ pub struct SeriesReport {
     pub side: Option<Side>,
     pub history_s: f64,
     pub state: SeriesState,
+    /// Name of the profile that it has now.
+    pub profile: String,
+    /// Siblings that a young series has `expected`, `lower` and `upper` from; 0 where they are its own.
+    pub inherited_from: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,8 +6,10 @@ use futures_util::future::BoxFuture;
 
 use super::report::{Readiness, SeriesReport, StatusReport};
 use crate::core::anomaly::Anomaly;
+use crate::core::explain::Explanation;
 use crate::core::prediction::{Prediction, State};
 use crate::core::time::Timestamp;
+use crate::source::replay::Selector;
 
 /// A question could not be answered; the text goes to the client, so it holds no secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,15 @@ pub struct SeriesFilter {
     pub limit: usize,
 }
 
+/// Which series to explain; all conditions that are given must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExplainFilter {
+    pub watch: Option<String>,
+    /// Every series without it.
+    pub selector: Option<Selector>,
+    pub limit: usize,
+}
+
 /// Which anomalies, the most recently begun first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AnomalyFilter {
@@ -53,6 +64,7 @@ pub trait View: Send + Sync + 'static {
     fn status(&self) -> StatusReport;
     fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>>;
     fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>>;
+    fn explain(&self, filter: ExplainFilter) -> BoxFuture<'_, Result<Vec<Explanation>, ViewError>>;
     fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>>;
     /// Reads the configuration again. On an error the old one stays, and the text says why. Never cancelled half way: the server lets it
     /// end even when its client has gone.

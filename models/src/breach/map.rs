@@ -13,15 +13,18 @@ pub const GATES: [usize; 3] = [HORIZON, EXPLAINED, KNOWN];
 
 /// Probability of a breach within the horizon.
 pub fn likelihood(features: &[f64; FEATURES]) -> f64 {
+    let (base, parts) = parts(features);
+    logistic(base + parts.iter().sum::<f64>())
+}
+
+/// The log odds where every feature is zero, and what each feature adds to them.
+pub fn parts(features: &[f64; FEATURES]) -> (f64, [f64; FEATURES]) {
     let gates = GATES.map(|gate| features[gate]);
-    let sum: f64 = features
-        .iter()
-        .zip(&WEIGHTS)
-        .map(|(x, [own, by_horizon, by_explained, by_known])| {
-            x * (own + by_horizon * gates[0] + by_explained * gates[1] + by_known * gates[2])
-        })
-        .sum();
-    logistic(BASE + sum)
+    let mut parts = [0.0; FEATURES];
+    for ((part, x), [own, by_horizon, by_explained, by_known]) in parts.iter_mut().zip(features).zip(&WEIGHTS) {
+        *part = x * (own + by_horizon * gates[0] + by_explained * gates[1] + by_known * gates[2]);
+    }
+    (BASE, parts)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod ring_constants;
 pub mod rings;
 pub mod rounds;
 pub mod times;
+mod why;
 pub mod windows;
 
 pub use chance::{Chance, MIN_PRESENT, Question};
@@ -40,6 +41,7 @@ pub use passage::Passage;
 pub use recalibration::{Bin, Recalibration};
 pub use recent::RECENT_NAMES;
 pub use rings::{RingQuestion, Week};
+pub use why::{GROUPS, Why};
 
 #[cfg(test)]
 mod conformance;

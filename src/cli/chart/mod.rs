@@ -16,6 +16,7 @@ use super::forecast::{Ask, finite, model};
 use super::{Failure, Outcome};
 use crate::chart::{self, BandPoint, FAN_LEVELS, Fan, Scene, Style, Theme, Unit, past_worth_showing};
 use crate::core::ahead::Ahead;
+use crate::core::calendar::Days;
 use crate::core::prediction::Eta;
 use crate::core::score::{Scored, Scorer};
 use crate::core::time::{Span, Timestamp};
@@ -184,6 +185,7 @@ impl Chart {
 
     fn ahead(&self, found: &Found, origin: Timestamp, limit: Option<(Side, f64)>) -> Result<Ahead, String> {
         let series = &found.series;
+        let days = Days { zone: self.zone.clone(), ..Days::default() };
         let ask = Ask {
             case: None,
             name: &series.name,
@@ -193,6 +195,7 @@ impl Chart {
             limit,
             sustain: 1,
             step: self.step,
+            days: &days,
         };
         ask.answer(&*model(&self.model))
     }

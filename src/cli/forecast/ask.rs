@@ -4,6 +4,7 @@ use portent_models::breach::FirstPassage;
 use portent_models::forecast::{Ensemble, Model, NAMES, by_name};
 
 use crate::core::ahead::{Ahead, AheadError};
+use crate::core::calendar::Days;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Side;
 use crate::source::replay::{DataSeries, infer_step};
@@ -21,6 +22,7 @@ pub struct Ask<'a> {
     pub sustain: usize,
     /// `None`: the series' own.
     pub step: Option<Span>,
+    pub days: &'a Days,
 }
 
 /// The model of one of the names that the command line takes.
@@ -40,7 +42,7 @@ impl Ask<'_> {
         // Of a case nothing is told but whether and when: no path is fitted for it unless a model was named.
         let is_default = by_name(NAMES[0]).is_some_and(|default| default.name() == model.name());
         let model: &dyn Model = if self.case.is_some() && is_default { &FirstPassage } else { model };
-        let ahead = Ahead::new(past, step, origin, self.horizon, self.sustain, model).map_err(|error| match error {
+        let ahead = Ahead::by_calendar(past, step, origin, self.horizon, self.sustain, model, self.days).map_err(|error| match error {
             AheadError::TooManySteps { .. } => format!("{error}; choose a longer --step or a shorter horizon"),
             error => error.to_string(),
         })?;

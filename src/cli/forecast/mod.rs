@@ -5,6 +5,7 @@
 
 mod ask;
 mod cases;
+mod holidays;
 mod write;
 
 use std::io::{self, Write};
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
-use super::detect::positive;
+use super::detect::{positive, zone};
 use super::output::{self, Format};
 use super::{Failure, Outcome, progress};
 use crate::core::ahead::{Ahead, MAX_SUSTAIN};
+use crate::core::calendar::Days;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Side;
 use crate::source::replay::{self, DataSeries, DataSet};
@@ -40,6 +43,7 @@ Examples:
   portent forecast cpu.parquet --levels 0.5,0.95 -o csv   every step with its intervals
   portent forecast cpu.csv --origin 2026-11-01T00:00:00Z --above 80 -o json
   portent forecast cpu.csv --cases questions.csv -o jsonl
+  portent forecast shop.csv --zone Europe/Berlin --holidays 2026-12-25,2026-12-26 --horizon 3d
 
 -o csv holds series,origin,timestamp,median and lower_L,upper_L for each level. With --above or --below, -o json holds an object for each \
 series and origin: likelihood is the probability of a breach within the horizon, eta_s the seconds until then at 10, 50 and 90 % (null past \
@@ -80,6 +84,12 @@ pub struct Forecast {
     /// Distance between steps [default: each series' own]
     #[arg(long, value_parser = positive)]
     step: Option<Span>,
+    /// Where days begin and clocks are changed, for rhythms that follow them
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    zone: TimeZone,
+    /// Days unlike others: dates with commas between, or a file with a date a line
+    #[arg(long, value_name = "FILE|DATES")]
+    holidays: Option<String>,
     /// How to write
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -103,10 +113,12 @@ impl Forecast {
         levels.dedup();
         // A question that cannot be read should be said before a large file is.
         let cases = self.cases.as_deref().map(cases::read).transpose()?;
+        let days =
+            Days { zone: self.zone.clone(), holidays: self.holidays.as_deref().map(holidays::read).transpose()?.unwrap_or_default() };
         let data = replay::read(&self.files)?;
         let asks = match &cases {
-            Some(cases) => self.of_cases(&data, cases)?,
-            None => self.of_series(&data),
+            Some(cases) => self.of_cases(&data, cases, &days)?,
+            None => self.of_series(&data, &days),
         };
         let bar = progress::bar(asks.len() as u64, "forecasts", self.output != Format::Table);
         let mut writer = write::Writer::new(self.output, &levels, cases.is_some(), cases.is_some() || self.limit().is_some());
@@ -154,7 +166,7 @@ impl Forecast {
         self.above.map(|x| (Side::Above, x)).or(self.below.map(|x| (Side::Below, x)))
     }
 
-    fn of_series<'a>(&'a self, data: &'a DataSet) -> Vec<Ask<'a>> {
+    fn of_series<'a>(&'a self, data: &'a DataSet, days: &'a Days) -> Vec<Ask<'a>> {
         let ask = |series: &'a DataSeries, origin: Option<Timestamp>| Ask {
             case: None,
             name: &series.name,
@@ -164,6 +176,7 @@ impl Forecast {
             limit: self.limit(),
             sustain: usize::from(self.sustain.unwrap_or(1)),
             step: self.step,
+            days,
         };
         data.series
             .iter()
@@ -175,7 +188,7 @@ impl Forecast {
             .collect()
     }
 
-    fn of_cases<'a>(&'a self, data: &'a DataSet, cases: &'a [cases::Case]) -> Result<Vec<Ask<'a>>, Failure> {
+    fn of_cases<'a>(&'a self, data: &'a DataSet, cases: &'a [cases::Case], days: &'a Days) -> Result<Vec<Ask<'a>>, Failure> {
         let by_name: std::collections::HashMap<&str, &DataSeries> = data.series.iter().map(|s| (s.name.as_str(), s)).collect();
         if let Some(unknown) = cases.iter().find(|case| !by_name.contains_key(case.series.as_str())) {
             let known: Vec<&str> = data.series.iter().take(MAX_NAMED).map(|s| s.name.as_str()).collect();
@@ -199,6 +212,7 @@ impl Forecast {
                 limit: Some(case.limit),
                 sustain: case.sustain.unwrap_or_else(|| usize::from(self.sustain.unwrap_or(1))),
                 step: self.step,
+                days,
             })
             .collect())
     }

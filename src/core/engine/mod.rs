@@ -28,6 +28,7 @@ use rayon::prelude::*;
 
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
+pub use shard::kin::{COPY_LABELS, Inherited, WIDER};
 pub use snapshot::{Checkpoint, RestoreError};
 pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
@@ -39,6 +40,7 @@ use super::labels::{Labels, SeriesId};
 use super::outlook::Fit;
 use super::playbook::Playbook;
 use super::prediction::Prediction;
+use super::selection::Selection;
 use super::time::{Span, Timestamp};
 use super::watch::{Threshold, Watch};
 
@@ -196,6 +198,14 @@ impl Engine {
         let &(shard, row) = watched.rows.get(&series)?;
         let shard = &watched.shards[shard];
         Some((shard.view(row), shard.fit(row, &watched.watch)))
+    }
+
+    /// Which profile one series of a watch has, and why; what it has from its siblings while it is young.
+    pub fn about(&self, watch: usize, series: SeriesId) -> Option<(Selection, Option<Inherited>)> {
+        let watched = &self.watched[watch];
+        let &(shard, row) = watched.rows.get(&series)?;
+        let shard = &watched.shards[shard];
+        Some((shard.selection(row, &watched.watch), shard.inherited(row, &watched.watch)))
     }
 
     /// Predictions that are open or wait for their truth.

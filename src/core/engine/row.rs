@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use super::life::{BreachWatch, Life};
+use super::shard::kin::kin;
 use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
+use crate::core::selection::Extremes;
 use crate::core::time::Timestamp;
 
 /// What the engine keeps for a series besides its baseline. Small: there are many. A checkpoint holds it, leaving out what is as at the
@@ -26,6 +28,15 @@ pub(super) struct Row {
     pub likelihood: f32,
     #[serde(default, skip_serializing_if = "is_default")]
     pub score: f32,
+    /// The lowest and the highest value so far.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub extremes: Extremes,
+    /// Number of the watch's variant with this series' own profile; `None` until it is asked for.
+    #[serde(skip)]
+    pub own: Option<u16>,
+    /// Equal for copies of one workload.
+    #[serde(skip)]
+    pub kin: u64,
     /// When the next outlook is due at the latest.
     #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
     pub next_look: Timestamp,
@@ -65,6 +76,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Row {
     pub fn new(labels: Labels) -> Self {
         Self {
+            kin: kin(&labels),
+            own: None,
+            extremes: Extremes::default(),
             labels,
             threshold: f64::NAN,
             breach: BreachWatch::default(),

@@ -2,6 +2,9 @@
 //!
 //! Series do not look at each other here, so shards run side by side and the result does not depend on how many threads there are.
 
+pub(super) mod kin;
+mod own;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +12,7 @@ use portent_models::baseline::{Block, Geometry};
 use portent_models::breach::Recalibration;
 use portent_models::score::{Scored, Settings};
 
+use self::own::Variants;
 use super::calibration::Calibration;
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, Turn};
@@ -46,6 +50,7 @@ pub(super) struct Shard {
     pub block: Block,
     pub scores: Scores,
     rows: Vec<Row>,
+    variants: Variants,
     fits: BTreeMap<usize, Fit>,
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
@@ -61,11 +66,13 @@ impl Shard {
     }
 
     /// A shard from a checkpoint; block and scores have a row for each of `rows`.
-    pub fn with(block: Block, scores: Scores, rows: Vec<Row>, episodes: Episodes) -> Self {
+    pub fn with(block: Block, scores: Scores, mut rows: Vec<Row>, episodes: Episodes) -> Self {
+        rows.iter_mut().for_each(|row| row.kin = kin::kin(&row.labels));
         Self {
             block,
             scores,
             rows,
+            variants: Variants::default(),
             fits: BTreeMap::new(),
             fine_fits: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -134,6 +141,7 @@ impl Shard {
             row.next_look = Timestamp::MIN;
             row.asked.forget();
         }
+        self.forget_variants();
     }
 
     pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
@@ -171,7 +179,11 @@ impl Shard {
     /// Takes in one point in time: the samples that there are, with their rows.
     pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
+        let newest = self.block.newest_bucket();
         let civil = score::advance(&mut self.block, &watch.zone, at);
+        if self.block.newest_bucket() != newest {
+            self.forget_own();
+        }
         let offset_ms = civil::offset_ms(&watch.zone, at);
         for &(row, value) in present {
             let scored = self.scores.push(row, at, offset_ms, value);
@@ -188,7 +200,12 @@ impl Shard {
     fn sample(&mut self, row: usize, value: f64, civil: f64, scored: Option<Scored>, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let last = self.block.last(row).map_or(at, |(ms, _)| Timestamp::from_millis(ms));
-        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else { return };
+        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else {
+            // A late sample is in a closed bucket now.
+            self.rows[row].own = None;
+            return;
+        };
+        self.note(row, value);
         let judged = at >= judging.from;
         if let Some(scored) = scored.filter(|_| taken.is_old_enough) {
             let state = &mut self.rows[row];
@@ -214,7 +231,8 @@ impl Shard {
             }
         }
         if judged && taken.is_old_enough {
-            self.look(row, value, limit, column, effects);
+            let own = self.own(row, watch);
+            self.look(row, value, limit, Column { watch: own.as_deref().unwrap_or(watch), ..column }, effects);
         }
     }
 
@@ -393,6 +411,8 @@ impl Shard {
 
     /// The present fit of a row, made if need be and not kept.
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
+        let own = Watch { profile: self.selection(row, watch).profile, ..watch.clone() };
+        let watch = &own;
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),

@@ -25,6 +25,8 @@ pub(super) fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
             resets: false,
             deadline: false,
         },
+        holidays: std::collections::BTreeSet::new(),
+        selecting: crate::core::selection::Selecting::Written,
         zone: jiff::tz::TimeZone::UTC,
         service: "{{host}}".parse().unwrap(),
         code: name.into(),

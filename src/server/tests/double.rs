@@ -8,6 +8,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::core::anomaly::{Anomaly, OddView, Why};
+use crate::core::explain::{
+    AheadSaid, BandSaid, BreachSaid, Explanation, ForecastSaid, HistorySaid, MemberSaid, NormalSaid, ProfileSaid, Said, ScoreSaid,
+};
 use crate::core::labels::Labels;
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
@@ -17,7 +20,7 @@ use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
-use crate::server::{AnomalyFilter, PredictionFilter, SeriesFilter, View, ViewError};
+use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -112,6 +115,17 @@ impl View for Double {
             }
             let wanted = |s: &&SeriesReport| filter.watch.as_ref().is_none_or(|watch| s.watch == *watch);
             Ok(self.series.iter().filter(wanted).skip(filter.offset).take(filter.limit).cloned().collect())
+        }
+        .boxed()
+    }
+
+    fn explain(&self, filter: ExplainFilter) -> BoxFuture<'_, Result<Vec<Explanation>, ViewError>> {
+        async move {
+            let wanted = |s: &&SeriesReport| {
+                filter.watch.as_ref().is_none_or(|watch| s.watch == *watch)
+                    && filter.selector.as_ref().is_none_or(|selector| selector.matches(&s.labels))
+            };
+            Ok(self.series.iter().filter(wanted).take(filter.limit).enumerate().map(|(n, s)| explanation(s, n)).collect())
         }
         .boxed()
     }
@@ -215,6 +229,56 @@ pub fn series(n: usize) -> SeriesReport {
         side: Some(Side::Above),
         history_s: 86_400.0,
         state: if learning { SeriesState::Learning } else { SeriesState::Normal },
+        profile: "saturating-gauge".into(),
+        inherited_from: 3 * usize::from(learning),
+    }
+}
+
+/// Every second one knows nothing yet.
+pub fn explanation(series: &SeriesReport, n: usize) -> Explanation {
+    let said = |text: &str| Said { kind: "name".into(), text: text.into() };
+    let known = n % 2 == 0;
+    Explanation {
+        watch: Some(series.watch.clone()),
+        series: series.labels.to_string(),
+        labels: series.labels.clone(),
+        at: known.then_some(NOW),
+        value: known.then_some(0.5),
+        profile: ProfileSaid {
+            name: "gauge".into(),
+            lower: known.then_some(0.0),
+            upper: None,
+            seasonal: true,
+            resets: false,
+            deadline: false,
+            reasons: vec![said("bytes")],
+        },
+        history: HistorySaid { span_s: 3600.0, needed_s: 86_400.0, inherited_from: 3, wider: known.then_some(1.5) },
+        periods_s: vec![86_400.0],
+        normal: known.then_some(NormalSaid { expected: 0.5, lower: 0.4, upper: 0.6 }),
+        score: known.then(|| ScoreSaid { score: 0.2, sigmas: -0.1, view: "level".into(), per_week: None, text: "usual".into() }),
+        forecast: known.then(|| ForecastSaid {
+            model: "ensemble".into(),
+            step_s: 3600.0,
+            origins: 24,
+            members: vec![MemberSaid { rule: "drift".into(), weight: 1.0 }],
+            ahead: vec![AheadSaid {
+                at: NOW,
+                median: 0.5,
+                bands: vec![BandSaid { level: 0.8, lower: 0.4, upper: 0.6 }],
+                typical_error: 0.01,
+            }],
+        }),
+        breach: known.then(|| BreachSaid {
+            side: Side::Above,
+            threshold: 0.9,
+            horizon_s: 86_400.0,
+            likelihood: 0.1,
+            eta_s: [Some(60.0), None, None],
+            base_rate: None,
+            reasons: vec![said("rising")],
+        }),
+        not_said: vec!["no more".into()],
     }
 }
 

@@ -192,6 +192,13 @@ async fn the_openapi_document_says_what_the_server_does() {
         let (_, answer) = server.json(path).await;
         assert_matches(&document, schema, answer["data"].as_array().unwrap());
     }
+    let (status, explained) = server.json("/api/v1/explain?selector=node_filesystem_avail_bytes%7Binstance%3D~%22host-[12].*%22%7D").await;
+    assert_eq!((status, &explained["errorType"]), (400, &"bad_data".into()), "a regular expression that is not known");
+    let (_, explained) = server.json("/api/v1/explain?watch=memory&limit=3").await;
+    assert_eq!((explained["data"].as_array().unwrap().len(), &explained["more"]), (3, &true.into()));
+    assert_matches(&document, "Explanation", explained["data"].as_array().unwrap());
+    let (_, one) = server.json("/api/v1/explain?selector=%7Binstance%3D%22host-7:9100%22%7D").await;
+    assert_eq!(one["data"][0]["labels"]["instance"], "host-7:9100");
     let (_, status) = server.json("/api/v1/status").await;
     assert_matches(&document, "Status", std::slice::from_ref(&status["data"]));
 }
