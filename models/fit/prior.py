@@ -18,7 +18,7 @@ BINS, TAIL, PRIOR_HOURS, HALF_HOURS, LEAST_BREADTH, MOST = 64, .05, 400, 1440, .
 RUN_SHARE, SILENT = .02, 64
 HOUR, DAY, WEEK = 3600, 86400, 604800
 # One false alarm is promised; what was fitted to 116 series does a third worse on series of the same kinds that it has not seen.
-TARGET = .72
+TARGET = .70
 
 
 def position(x): return np.clip((np.log2(np.maximum(x, 1e-12)) + 6) * 4, 0, MOST)
