@@ -24,6 +24,9 @@ use crate::source::replay::{self, DataSeries};
 /// Series under way at once: enough for every thread to have some, few enough that their output waits in little memory.
 const SERIES_A_BATCH: usize = 32;
 
+/// Samples under way at once, unless one series alone has more: their output waits in memory, about 128 bytes each.
+const SAMPLES_A_BATCH: usize = 1 << 20;
+
 /// Samples before which nothing is said, whatever the step: a day of daily samples is one sample.
 const MIN_SAMPLES: i64 = 24;
 
@@ -113,7 +116,7 @@ impl Detect {
         let mut first = true;
         let mut stretches = Vec::new();
         output::ignore_closed(self.head(&mut out))?;
-        for batch in data.series.chunks(SERIES_A_BATCH) {
+        for batch in batches(&data.series) {
             if self.output == Format::Table {
                 let found: Vec<Vec<Stretch>> = batch.par_iter().map(|series| self.stretches(series, &bar)).collect();
                 stretches.extend(found.into_iter().flatten());
@@ -241,6 +244,22 @@ impl Detect {
     }
 }
 
+/// Series in their order, in batches within both limits.
+fn batches(series: &[DataSeries]) -> impl Iterator<Item = &[DataSeries]> {
+    let mut rest = series;
+    std::iter::from_fn(move || {
+        let mut samples = 0;
+        let within = |one: &&DataSeries| {
+            samples += one.samples.len();
+            samples <= SAMPLES_A_BATCH
+        };
+        let len = rest.iter().take(SERIES_A_BATCH).take_while(within).count().max(1).min(rest.len());
+        let (batch, after) = rest.split_at(len);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
 #[derive(Serialize)]
 struct Row<'a> {
     series: &'a str,
@@ -308,5 +327,29 @@ impl Stretch {
             cell::brief(self.value),
             cell::brief(self.expected),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::labels::Labels;
+
+    #[test]
+    fn batches_hold_every_series_once_and_keep_to_both_limits() {
+        let series = |len: usize| DataSeries {
+            name: "a".to_owned(),
+            labels: Labels::named("a"),
+            samples: vec![(Timestamp::from_millis(0), 0.0); len],
+            step: Span::MINUTE,
+        };
+        let of = |lens: &[usize]| {
+            let all: Vec<DataSeries> = lens.iter().map(|len| series(*len)).collect();
+            batches(&all).map(<[DataSeries]>::len).collect::<Vec<_>>()
+        };
+        let half = SAMPLES_A_BATCH / 2;
+        assert_eq!(of(&[]), Vec::<usize>::new());
+        assert_eq!(of(&[half, half, 1, SAMPLES_A_BATCH + 5, 1]), [2, 1, 1, 1]);
+        assert_eq!(of(&[0; SERIES_A_BATCH + 1]), [SERIES_A_BATCH, 1]);
     }
 }

@@ -28,6 +28,7 @@ pub use settings::{Direction, Settings};
 
 use calibrate::Calibration;
 use flat::Runs;
+use prior::HOUR_P_AT_ONE;
 use season::{Moment, Season, Slots, gain};
 use settings::Rules;
 use taps::taps_of;
@@ -37,9 +38,6 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: f32 = 86_400_000.0;
 /// Samples before anything is said: fewer do not fill a covariance.
 const SILENT_SAMPLES: u32 = 64;
-/// Share of hours at or past a score of 1.0 for one false alarm a week: six hours of a week, since odd hours come in clusters, one
-/// episode each. Measured over the sources named in `prior`.
-const HOUR_P_AT_ONE: f64 = 0.0367;
 /// The part of the false alarms that runs (of one value, or of none) may take.
 const RUN_SHARE: f64 = 0.02;
 /// Deviations are held at so many robust deviations when the scale is learned.
