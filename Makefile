@@ -1,6 +1,6 @@
 # One profile everywhere: demo, test, bench and check share target/release, so nothing is compiled twice.
 # `make demo`   the whole thing on bundled data        `make test`   all tests, against real servers
-# `make bench`  speed and memory                       `make check`  format, lints, import rules, licences
+# `make bench`  speed, memory and accuracy             `make check`  format, lints, import rules, licences
 #
 # mold is used for linking where it is installed and never required. It wraps the build only: `mold -run` works by LD_PRELOAD, which must
 # not reach the programs that tests start.

@@ -1,7 +1,7 @@
 //! `portent forecast --cases`: will it be at or past the limit within the horizon, and when? Against always saying how often it is, and
 //! against `predict_linear`, the rule that most alerts have.
 
-use portent::core::time::{Span, Timestamp};
+use portent::core::time::Timestamp;
 use portent::datasets::{Limit, SUSTAIN};
 use portent_models::accuracy::{Brier, average_precision, brier, reliability};
 
@@ -26,6 +26,7 @@ const BASE_RATE: &str = "the base rate";
 struct Question {
     series: String,
     origin_s: f64,
+    horizon_s: f64,
     /// Seconds until the first breach; `None` where there is none within the horizon.
     breaks_after_s: Option<f64>,
     rivals: [Answer; 2],
@@ -45,11 +46,11 @@ pub fn measure(portent: &Portent, sets: &[Set]) -> Vec<Line> {
         let Some(limit) = set.card.limit else { continue };
         let questions: Vec<Question> = set.series.iter().flat_map(|series| ask(set, series, limit)).collect();
         let answers = answer(portent, set, limit, &questions);
-        lines.extend(write(&set.card.name, &questions, &answers, limit.horizon));
+        lines.extend(write(&set.card.name, &questions, &answers));
         all_said.extend(answers);
         all.extend(questions);
     }
-    lines.extend(write("all", &all, &all_said, Span::DAY));
+    lines.extend(write("all", &all, &all_said));
     lines
 }
 
@@ -75,6 +76,7 @@ fn ask(set: &Set, series: &Series, limit: Limit) -> Vec<Question> {
         questions.push(Question {
             series: series.name.clone(),
             origin_s,
+            horizon_s,
             breaks_after_s: breaks.map(|(_, at)| at - origin_s),
             rivals: LOOK_BACK_S.map(|back| predict_linear(&series.times[..past], &series.values[..past], back, origin_s, limit)),
         });
@@ -121,12 +123,12 @@ fn answer(portent: &Portent, set: &Set, limit: Limit, questions: &[Question]) ->
 }
 
 /// Median of how far the foretold time was off, as a share of the horizon, where a breach was called and came.
-fn time_error(questions: &[Question], answers: &[Answer], horizon: Span) -> f64 {
+fn time_error(questions: &[Question], answers: &[Answer]) -> f64 {
     let mut off: Vec<f64> = questions
         .iter()
         .zip(answers)
         .filter(|(_, answer)| answer.likelihood >= CALLED)
-        .filter_map(|(question, answer)| Some((answer.after_s? - question.breaks_after_s?).abs() / horizon.as_secs_f64()))
+        .filter_map(|(question, answer)| Some((answer.after_s? - question.breaks_after_s?).abs() / question.horizon_s))
         .collect();
     off.sort_by(f64::total_cmp);
     off.get(off.len() / 2).copied().unwrap_or(f64::NAN)
@@ -138,7 +140,7 @@ fn worst_bin(stated: &[f64], came: &[bool]) -> f64 {
     bins.iter().filter(|bin| bin.count >= LEAST_IN_BIN).map(|bin| (bin.stated - bin.came).abs()).fold(f64::NAN, f64::max)
 }
 
-fn write(set: &str, questions: &[Question], answers: &[Answer], horizon: Span) -> Vec<Line> {
+fn write(set: &str, questions: &[Question], answers: &[Answer]) -> Vec<Line> {
     let came: Vec<bool> = questions.iter().map(|q| q.breaks_after_s.is_some()).collect();
     let stated = |answers: &[Answer]| answers.iter().map(|a| a.likelihood).collect::<Vec<f64>>();
     let ours = stated(answers);
@@ -161,7 +163,7 @@ fn write(set: &str, questions: &[Question], answers: &[Answer], horizon: Span) -
         line("Brier score", score, brier(&theirs, &came).score, name);
         line("average precision", average_precision(&ours, &came), average_precision(&theirs, &came), name);
         line("false calls of quiet horizons", false_calls(&ours), false_calls(&theirs), name);
-        line("time error / horizon, median", time_error(questions, answers, horizon), time_error(questions, &rival, horizon), name);
+        line("time error / horizon, median", time_error(questions, answers), time_error(questions, &rival), name);
         line("worst bin of reliability", worst_bin(&ours, &came), worst_bin(&theirs, &came), name);
     }
     lines
