@@ -18,7 +18,7 @@ use crate::chart::{self, BandPoint, FAN_LEVELS, Fan, Scene, Style, Theme, Unit, 
 use crate::core::ahead::Ahead;
 use crate::core::calendar::Days;
 use crate::core::prediction::Eta;
-use crate::core::score::{Scored, Scorer};
+use crate::core::score::{Detector, Scorer};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{BaselineSettings, Side};
 
@@ -29,11 +29,6 @@ const MAX_BAND_POINTS: i64 = 2_000;
 
 /// A baseline follows its trend for a day. What it would draw after that is no expectation of anything, least of all beside a forecast.
 const MAX_BAND_AHEAD: Span = Span::DAY;
-
-/// Samples in a row outside the band that are marked, as the daemon calls only those an anomaly ...
-const RUN: usize = 3;
-/// ... or one alone at this score: at the edge of normal one in twenty lies outside by chance.
-const ALONE: f64 = 2.0;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -150,16 +145,17 @@ impl Chart {
         Ok(scene)
     }
 
-    /// The band each sample was judged by, what is expected next, and the samples that were far from it.
+    /// The band of what was expected of each sample, what is expected next, and the anomalies as the daemon would call them.
     fn normal(&self, scene: &mut Scene, found: &Found, past: &[(Timestamp, f64)], from: Timestamp) {
         let series = &found.series;
         let settings = BaselineSettings { sigma: self.sigma, ..BaselineSettings::default() };
+        let mut detector = Detector::new(series.step, &settings, self.zone.clone());
         let mut scorer = Scorer::new(series.step, settings, self.zone.clone());
         let apart = Span::from_millis((scene.now - from).as_millis() / MAX_BAND_POINTS);
         let mut next = from;
-        let mut run = Vec::new();
         for &(at, value) in past {
             let scored = scorer.push(at, value);
+            let is_odd = detector.push(at, value).is_some_and(|scored| scored.is_anomaly());
             if at < from {
                 continue;
             }
@@ -167,12 +163,10 @@ impl Chart {
                 scene.normal.push(BandPoint { at, expected: scored.expected, lower: scored.lower, upper: scored.upper });
                 next = at + apart;
             }
-            match scored.filter(Scored::is_anomaly) {
-                Some(scored) => run.push((at, value, scored.score)),
-                None => mark(&mut run, &mut scene.anomalies),
+            if is_odd {
+                scene.anomalies.push((at, value));
             }
         }
-        mark(&mut run, &mut scene.anomalies);
         if scene.normal.is_empty() {
             return;
         }
@@ -210,10 +204,4 @@ impl Chart {
             scene.likelihood = Some(breach.likelihood);
         }
     }
-}
-
-/// Takes a run of samples outside the band over to the marked ones, if it is more than chance.
-fn mark(run: &mut Vec<(Timestamp, f64, f64)>, marked: &mut Vec<(Timestamp, f64)>) {
-    let is_long = run.len() >= RUN;
-    marked.extend(run.drain(..).filter(|(_, _, score)| is_long || *score >= ALONE).map(|(at, value, _)| (at, value)));
 }

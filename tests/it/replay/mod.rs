@@ -46,7 +46,7 @@ fn watches() -> Vec<portent::core::watch::Watch> {
 
 fn through_files(data: &DataSet, threads: usize) -> (Vec<Effect>, Report) {
     let (shares, notes) = files::share_out(data, &watches());
-    assert_eq!(shares.len(), 3);
+    assert_eq!(shares.len(), watches().len());
     assert_eq!(notes, Vec::<String>::new());
     let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging());
     let (sender, receiver) = mpsc::channel();
