@@ -15,6 +15,7 @@ import numpy as np
 import fit, questions
 
 RIDGE = 2e-2
+GATES = [*fit.GATES, "by_paths"]
 
 
 def names(source):
@@ -34,7 +35,7 @@ def main(split, work, rows, out):
     subprocess.run([rows, work / "values.f64", work / "questions.i64", work / "ring_rows.f64"], check=True)
     x = np.fromfile(work / "ring_rows.f64").reshape(len(t), -1); assert x.shape[1] == len(features), (x.shape, len(features))
     known = np.isfinite(x).all(1); x, t = x[known], t[known].reset_index(drop=True)
-    y, w = t.y.to_numpy(float), fit.weights(t); e = fit.expand(x, [features.index(g) for g in fit.GATES])
+    y, w = t.y.to_numpy(float), fit.weights(t); e = fit.expand(x, [features.index(g) for g in GATES])
     held_out(e, y, w, t, t.group.map(lambda g: zlib.crc32(g.encode()) % 2).to_numpy(), "half of the series")
     held_out(e, y, w, t, fit.fold(t, False), "server and series"); held_out(e, y, w, t, fit.fold(t, True), "server and kind")
     write(out, features, t, fit.fit(e, y, w, RIDGE))
@@ -46,7 +47,7 @@ def write(out, features, t, model):
              f"//! Fitted {date.today()} to {len(t):,} questions at natural rates about {t.name.nunique()} series, those of `constants.rs`, each seen through a",
              f"//! block's rings; ridge {RIDGE}, weights by origin of a series {fit.WEIGHT}.", "",
              "use super::rings::RING_FEATURES;", "", "/// Log odds where every feature is zero.", f"pub const BASE: f64 = {base:.5f};", "",
-             "/// For each feature: its weight, and what a gate (horizon, explained, known) adds to it.", "#[rustfmt::skip]", "pub const WEIGHTS: [[f64; 4]; RING_FEATURES] = ["]
+             "/// For each feature: its weight, and what a gate (horizon, explained, known, by paths) adds to it.", "#[rustfmt::skip]", "pub const WEIGHTS: [[f64; 5]; RING_FEATURES] = ["]
     lines += ["    [" + ", ".join(f"{v:.5f}" for v in row) + f"], // {n}" for n, row in zip(features, b)] + ["];", ""]
     Path(out).write_text("\n".join(lines))
 

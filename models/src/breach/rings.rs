@@ -112,11 +112,13 @@ impl Week {
     /// Probability of a breach within the horizon, from the block's newest sample on.
     pub fn likelihood(&self, block: &Block, row: usize, question: &RingQuestion, by_paths: f64) -> f64 {
         let features = self.features(block, row, question, by_paths);
-        let gates = GATES.map(|gate| features[gate]);
-        let weigh = |(x, [own, by_horizon, by_explained, by_known]): (&f64, &[f64; 4])| {
-            x * (own + by_horizon * gates[0] + by_explained * gates[1] + by_known * gates[2])
-        };
-        logistic(BASE + features.iter().zip(&WEIGHTS).map(weigh).sum::<f64>())
+        let [horizon, explained, known] = GATES.map(|gate| features[gate]);
+        let gates = [1.0, horizon, explained, known, features[RING_FEATURES - 1]];
+        let weigh = |(x, weights): (&f64, &[f64; 5])| x * weights.iter().zip(gates).map(|(weight, gate)| weight * gate).sum::<f64>();
+        let map = logistic(BASE + features.iter().zip(&WEIGHTS).map(weigh).sum::<f64>());
+        // The map has seen few series that grow as evenly as a disk may, and is never as sure of them as their paths are; the paths are
+        // never as doubtful of bursts as they should be. Half of each is better than either.
+        f64::midpoint(map, by_paths)
     }
 
     /// Milliseconds after `at_ms` by which a share `q` of the breaches has come, given that one comes.

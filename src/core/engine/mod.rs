@@ -208,18 +208,6 @@ impl Engine {
         Some((shard.selection(row, &watched.watch), shard.inherited(row, &watched.watch)))
     }
 
-    /// Predictions that are open or wait for their truth.
-    pub fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::lives)
-    }
-
-    /// What the settled answers of a watch have turned out to be.
-    pub fn tally(&self, watch: usize) -> Tally {
-        let mut sum = Tally::default();
-        self.watched[watch].shards.iter().for_each(|shard| sum.add(shard.tally()));
-        sum
-    }
-
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::anomalies)
     }

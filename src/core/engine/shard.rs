@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Block, Geometry};
-use portent_models::breach::Recalibration;
 use portent_models::score::{Scored, Settings};
 
 use self::own::Variants;
@@ -287,7 +286,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            write_outlook(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
+            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -380,7 +379,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        write_outlook(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
+        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
         if let Some(anomaly) = self.episodes.of(row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }
@@ -418,19 +417,6 @@ impl Shard {
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
         }
     }
-}
-
-fn write_outlook(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool, settled: &Recalibration) {
-    let after = |s: f64| at + Span::from_secs_f64(s);
-    let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
-    prediction.updated_at = at;
-    prediction.current_value = value;
-    prediction.rate_of_change = outlook.rate_per_minute;
-    prediction.likelihood = outlook.likelihood;
-    prediction.confidence = outlook.confidence;
-    prediction.eta = Eta { p10, p50, p90 };
-    prediction.predicted_threshold_time = outlook.median_s.map(after).or(p50);
-    prediction.evidence = wording::outlook(prediction, outlook, seasonal, settled);
 }
 
 fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {

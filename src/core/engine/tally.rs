@@ -2,10 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shard::Shard;
+use super::{Engine, Life};
+
 /// Upper edges of the bins of stated likelihoods, the last one closed.
 pub const LIKELIHOOD_EDGES: [f64; 6] = [0.1, 0.3, 0.5, 0.7, 0.9, 1.0];
 /// Levels of the intervals whose truth is looked at.
 pub const INTERVAL_LEVELS: [f64; 2] = [0.8, 0.95];
+
+impl Engine {
+    /// Predictions that are open or wait for their truth.
+    pub fn lives(&self) -> impl Iterator<Item = &Life> {
+        self.watched.iter().flat_map(|w| &w.shards).flat_map(Shard::lives)
+    }
+
+    /// What the settled answers of a watch have turned out to be.
+    pub fn tally(&self, watch: usize) -> Tally {
+        let mut sum = Tally::default();
+        self.watched[watch].shards.iter().for_each(|shard| sum.add(shard.tally()));
+        sum
+    }
+}
 
 /// Answers whose truth is known, raised or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -5,10 +5,24 @@ use portent_models::breach::Recalibration;
 
 use crate::core::anomaly::{Anomaly, number};
 use crate::core::outlook::{Basis, Outlook};
-use crate::core::prediction::{Evidence, Prediction};
-use crate::core::time::Timestamp;
+use crate::core::prediction::{Eta, Evidence, Prediction};
+use crate::core::time::{Span, Timestamp};
 
-pub(super) fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool, settled: &Recalibration) -> Vec<Evidence> {
+/// What was seen, into a prediction.
+pub(super) fn write(prediction: &mut Prediction, at: Timestamp, value: f64, outlook: &Outlook, seasonal: bool, settled: &Recalibration) {
+    let after = |s: f64| at + Span::from_secs_f64(s);
+    let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
+    prediction.updated_at = at;
+    prediction.current_value = value;
+    prediction.rate_of_change = outlook.rate_per_minute;
+    prediction.likelihood = outlook.likelihood;
+    prediction.confidence = outlook.confidence;
+    prediction.eta = Eta { p10, p50, p90 };
+    prediction.predicted_threshold_time = outlook.median_s.map(after).or(p50);
+    prediction.evidence = self::outlook(prediction, outlook, seasonal, settled);
+}
+
+fn outlook(prediction: &Prediction, outlook: &Outlook, seasonal: bool, settled: &Recalibration) -> Vec<Evidence> {
     let mut evidence = Vec::with_capacity(6);
     let per_hour = outlook.rate_per_minute * 60.0;
     let direction = if per_hour > 0.0 {
