@@ -101,7 +101,11 @@ impl<W: Write> Page<'_, W> {
             _ => String::new(),
         };
         let likelihood = 100.0 * said.likelihood;
-        let likelihood = if likelihood > 0.0 && likelihood < 1.0 { "under 1".to_owned() } else { format!("{likelihood:.0}") };
+        let likelihood = match likelihood {
+            little if little > 0.0 && little < 1.0 => "under 1".to_owned(),
+            much if much > 99.0 && much < 100.0 => "over 99".to_owned(),
+            likelihood => format!("{likelihood:.0}"),
+        };
         self.head("BREACH", &format!("{side} {} within {}: {likelihood} %{eta}", brief(said.threshold), span(said.horizon_s)))?;
         said.reasons.iter().try_for_each(|reason| self.more(&reason.text))
     }
