@@ -180,8 +180,9 @@ fn forecast(fitted: &Fitted, from: Timestamp, step: Span, passed: f64, horizon: 
     let steps = (horizon.as_millis() as f64 / step.as_millis().max(1) as f64).max(1.0);
     let told = fitted.forecast(&LEVELS);
     let last = told.median.len().saturating_sub(1);
-    let mut indices: Vec<usize> =
-        [0.0, 0.25, 0.5, 1.0].iter().map(|share| ((passed + share * steps).ceil().max(1.0) as usize - 1).min(last)).collect();
+    // The first step after now, and the last one within the horizon.
+    let index = |share: f64| ((passed + share * steps).ceil() - 1.0).max(passed.floor()) as usize;
+    let mut indices: Vec<usize> = [0.0, 0.25, 0.5, 1.0].iter().map(|share| index(*share).min(last)).collect();
     indices.dedup();
     let ahead = indices.into_iter().map(|h| AheadSaid {
         at: from + step.times(h as i64 + 1),
