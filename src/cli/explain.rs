@@ -169,7 +169,9 @@ fn not_found(what: &str, names: &[String]) -> Failure {
 }
 
 fn several(what: &str, names: &[String], hint: &str) -> Failure {
-    Failure::new(format!("{what} is {} series, and one is explained at a time:\n{}", names.len(), listed(names))).hint(hint)
+    // The daemon names no more of them than are listed.
+    let at_least = if names.len() == MAX_LISTED { "at least " } else { "" };
+    Failure::new(format!("{what} is {at_least}{} series, and one is explained at a time:\n{}", names.len(), listed(names))).hint(hint)
 }
 
 fn listed(names: &[String]) -> String {

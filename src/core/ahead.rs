@@ -26,6 +26,14 @@ const MAX_PAST_STEPS: usize = 200_000;
 const RATE_OVER: Span = Span::from_secs(5 * 3_600);
 const MIN_RATE_STEPS: i64 = 24;
 
+/// What is known of a series besides its samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a> {
+    pub days: &'a Days,
+    /// What no value lies beyond.
+    pub bounds: Bounds,
+}
+
 /// Why nothing can be said.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AheadError {
@@ -87,21 +95,22 @@ impl Ahead {
         sustain: usize,
         model: &dyn Model,
     ) -> Result<Self, AheadError> {
-        Self::by_calendar(samples, step, origin, horizon, sustain, model, &Days::default())
+        let given = Given { days: &Days::default(), bounds: Bounds::default() };
+        Self::given(samples, step, origin, horizon, sustain, model, given)
     }
 
-    /// The same where clocks are changed or some days are unlike others.
+    /// The same where more is known than the samples tell.
     ///
     /// # Errors
     /// Too few samples, or too many steps.
-    pub fn by_calendar(
+    pub fn given(
         samples: &[(Timestamp, f64)],
         step: Span,
         origin: Timestamp,
         horizon: Span,
         sustain: usize,
         model: &dyn Model,
-        days: &Days,
+        given: Given<'_>,
     ) -> Result<Self, AheadError> {
         let step = Span::from_millis(step.as_millis().max(1));
         let past = &samples[..samples.partition_point(|(at, _)| *at <= origin)];
@@ -119,7 +128,7 @@ impl Ahead {
         }
         let season = portent_models::forecast::season::find(&values, season_steps(step));
         let ahead = steps as usize + sustain.clamp(1, MAX_SUSTAIN) - 1;
-        let context = days.context(&values, season, Bounds::default(), end, step, ahead);
+        let context = given.days.context(&values, season, given.bounds, end, step, ahead);
         let fitted = fit_or_level(model, &context, ahead)?;
         let recent = (RATE_OVER.as_millis() / step.as_millis()).max(MIN_RATE_STEPS) as usize;
         let recent = values[values.len().saturating_sub(recent)..].to_vec();

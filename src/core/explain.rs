@@ -180,8 +180,9 @@ fn forecast(fitted: &Fitted, from: Timestamp, step: Span, passed: f64, horizon: 
     let steps = (horizon.as_millis() as f64 / step.as_millis().max(1) as f64).max(1.0);
     let told = fitted.forecast(&LEVELS);
     let last = told.median.len().saturating_sub(1);
-    let mut indices: Vec<usize> =
-        [0.0, 0.25, 0.5, 1.0].iter().map(|share| ((passed + share * steps).ceil().max(1.0) as usize - 1).min(last)).collect();
+    // The first step after now, and the last one within the horizon.
+    let index = |share: f64| ((passed + share * steps).ceil() - 1.0).max(passed.floor()) as usize;
+    let mut indices: Vec<usize> = [0.0, 0.25, 0.5, 1.0].iter().map(|share| index(*share).min(last)).collect();
     indices.dedup();
     let ahead = indices.into_iter().map(|h| AheadSaid {
         at: from + step.times(h as i64 + 1),
@@ -204,10 +205,29 @@ fn periods(values: &[f64], step: Span, expected: usize) -> Vec<f64> {
     if values.len() < MIN_VALUES {
         return Vec::new();
     }
-    // What the calendar says stands unless another clearly fits better, also where there is no rhythm at all: ask without it first.
-    let is_there = season::find(values, 0) > 0;
+    // What the calendar says stands for models unless another fits clearly better, also where there is no rhythm, or a longer one, of which
+    // they have seen few repeats: ask without it first.
+    let shown = season::find(values, 0);
     let found = season::find(values, expected);
-    (is_there && found >= 2).then(|| found as f64 * step.as_secs_f64()).into_iter().collect()
+    let told = if shown * 20 > found * 21 { shown } else { found };
+    (shown > 0).then(|| told as f64 * step.as_secs_f64()).into_iter().collect()
+}
+
+/// Four digits that matter.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-6..1e12).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let digits = if size > 0.0 { (3.0 - size.log10().floor()).clamp(0.0, 9.0) as usize } else { 0 };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// How fast it moves, and how far it is.
+fn trend(per_hour: f64, left: f64) -> Said {
+    let sign = if per_hour >= 0.0 { "+" } else { "" };
+    Said::new("trend", format!("{sign}{} an hour lately; {} left to the threshold", number(per_hour), number(left)))
 }
 
 /// Share of stretches of `horizon` steps, one beginning at each value, in which the threshold was reached; `None` with less than two whole

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use portent_models::forecast::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Days;
@@ -130,6 +131,15 @@ impl Profile {
     pub fn gauge() -> Self {
         let name = "gauge".to_owned();
         Self { name, about: String::new(), lower: None, upper: None, seasonal: true, resets: false, deadline: false }
+    }
+
+    /// Its bounds, but for one that a threshold lies beyond: whoever asks about values there knows of some.
+    pub fn bounds(&self, threshold: Option<(Side, f64)>) -> Bounds {
+        let holds = |is_within: &dyn Fn(f64) -> bool| threshold.is_none_or(|(_, threshold)| is_within(threshold));
+        Bounds {
+            lower: self.lower.filter(|lower| holds(&|threshold| threshold >= *lower)),
+            upper: self.upper.filter(|upper| holds(&|threshold| threshold <= *upper)),
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl<W: Write> Page<'_, W> {
         let origins = if said.origins == 1 { "1 past origin".to_owned() } else { format!("{} past origins", said.origins) };
         self.head("MODEL", &format!("{}, steps of {}, weighed by its errors at {origins}", said.model, span(said.step_s)))?;
         let weight = |weight: f64| format!("{:.0} %", 100.0 * weight);
-        let members: Vec<String> = said.members.iter().take(MAX_MEMBERS).map(|m| format!("{} {}", m.rule, weight(m.weight))).collect();
+        let members: Vec<String> = said.members.iter().take(MAX_MEMBERS).map(|m| format!("{} {:.0}%", m.rule, 100.0 * m.weight)).collect();
         let left: f64 = said.members.iter().skip(MAX_MEMBERS).map(|m| m.weight).sum();
         let rest = if said.members.len() > MAX_MEMBERS {
             format!(", {} others {}", said.members.len() - MAX_MEMBERS, weight(left))
@@ -101,7 +101,11 @@ impl<W: Write> Page<'_, W> {
             _ => String::new(),
         };
         let likelihood = 100.0 * said.likelihood;
-        let likelihood = if likelihood > 0.0 && likelihood < 1.0 { "under 1".to_owned() } else { format!("{likelihood:.0}") };
+        let likelihood = match likelihood {
+            little if little > 0.0 && little < 1.0 => "under 1".to_owned(),
+            much if much > 99.0 && much < 100.0 => "over 99".to_owned(),
+            likelihood => format!("{likelihood:.0}"),
+        };
         self.head("BREACH", &format!("{side} {} within {}: {likelihood} %{eta}", brief(said.threshold), span(said.horizon_s)))?;
         said.reasons.iter().try_for_each(|reason| self.more(&reason.text))
     }

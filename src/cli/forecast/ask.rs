@@ -1,10 +1,12 @@
 //! One question about one series, and its answer.
 
 use portent_models::breach::FirstPassage;
-use portent_models::forecast::{Ensemble, Model, NAMES, by_name};
+use portent_models::forecast::{Bounds, Ensemble, Model, NAMES, by_name};
 
-use crate::core::ahead::{Ahead, AheadError};
+use crate::config::profiles;
+use crate::core::ahead::{Ahead, AheadError, Given};
 use crate::core::calendar::Days;
+use crate::core::selection::{Behaviour, Selecting};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Side;
 use crate::source::replay::{DataSeries, infer_step};
@@ -31,6 +33,17 @@ pub fn model(name: &str) -> Box<dyn Model> {
 }
 
 impl Ask<'_> {
+    /// What the series' name says of its values, as far as they keep to it.
+    fn bounds(&self, series: &DataSeries, past: &[(Timestamp, f64)]) -> Bounds {
+        let (profile, selecting) = profiles::auto("");
+        let behaviour = Behaviour { extremes: past.iter().map(|(_, value)| *value).collect(), ..Behaviour::default() };
+        let profile = match &selecting {
+            Selecting::Auto(auto) => auto.select(&series.labels, &behaviour).profile,
+            Selecting::Written => profile,
+        };
+        profile.bounds(self.limit)
+    }
+
     /// The fitted series, or why there is none, for people.
     pub fn answer(&self, model: &dyn Model) -> Result<Ahead, String> {
         let Some(series) = self.series else { return Err("no such series".to_owned()) };
@@ -42,7 +55,10 @@ impl Ask<'_> {
         // Of a case nothing is told but whether and when: no path is fitted for it unless a model was named.
         let is_default = by_name(NAMES[0]).is_some_and(|default| default.name() == model.name());
         let model: &dyn Model = if self.case.is_some() && is_default { &FirstPassage } else { model };
-        let ahead = Ahead::by_calendar(past, step, origin, self.horizon, self.sustain, model, self.days).map_err(|error| match error {
+        // Whether and when is told without a path, so no bound can matter.
+        let bounds = if self.case.is_some() { Bounds::default() } else { self.bounds(series, past) };
+        let given = Given { days: self.days, bounds };
+        let ahead = Ahead::given(past, step, origin, self.horizon, self.sustain, model, given).map_err(|error| match error {
             AheadError::TooManySteps { .. } => format!("{error}; choose a longer --step or a shorter horizon"),
             error => error.to_string(),
         })?;

@@ -1,6 +1,6 @@
 //! One series of a running engine.
 
-use super::{BreachSaid, Explanation, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, base_rate, forecast, periods};
+use super::{BreachSaid, Explanation, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, base_rate, forecast, number, periods, trend};
 use crate::core::civil;
 use crate::core::engine::{Engine, Inherited, SeriesView};
 use crate::core::labels::SeriesId;
@@ -94,7 +94,7 @@ fn breach(view: &SeriesView<'_>, fit: Option<&Fit>, watch: &Watch, side: Side, a
         reasons.push(Said::new("breached", "it is past the threshold now"));
     }
     let per_hour = outlook::rate_per_minute(block, row) * 60.0;
-    reasons.push(Said::new("trend", format!("{:+.4} an hour lately; {:.4} left to the threshold", per_hour, threshold - value)));
+    reasons.push(trend(per_hour, threshold - value));
     if watch.profile.deadline {
         reasons.push(Said::new("deadline", "it moves with the clock: the moment is worked out and not guessed"));
     }
@@ -125,6 +125,7 @@ fn said(outlook: &Outlook) -> Vec<Said> {
         Some(s) => format!("the median path reaches it in {}", Span::from_secs(s as i64)),
         None => "the median path does not reach it within the horizon".to_owned(),
     };
-    let errors = format!("{} past forecasts were typically {:.4} off at the end of the horizon", outlook.origins, outlook.typical_error);
+    let errors =
+        format!("{} past forecasts were typically {} off at the end of the horizon", outlook.origins, number(outlook.typical_error));
     vec![Said::new("path", path), Said::new("past_errors", errors)]
 }

@@ -4,8 +4,8 @@ use portent_models::breach::{GROUPS, Question, Why};
 use portent_models::forecast::Ensemble;
 use portent_models::score::{self as model, View};
 
-use super::{BreachSaid, Explanation, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, base_rate, forecast, periods};
-use crate::core::ahead::{Ahead, season_steps};
+use super::{BreachSaid, Explanation, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, base_rate, forecast, periods, trend};
+use crate::core::ahead::{Ahead, Given, season_steps};
 use crate::core::calendar::Days;
 use crate::core::labels::Labels;
 use crate::core::score::Detector;
@@ -46,12 +46,16 @@ pub fn of_samples(asked: &Sampled<'_>, select: impl Fn(&Behaviour) -> Selection)
     }
     let (normal, score) = judged(asked, past);
     let days = Days { zone: asked.zone.clone(), ..Days::default() };
-    let ahead = Ahead::by_calendar(past, asked.step, asked.origin, asked.horizon, asked.sustain, &Ensemble, &days)
+    let extremes = past.iter().map(|(_, value)| *value).collect();
+    let bounds = select(&Behaviour { extremes, ..Behaviour::default() }).profile.bounds(asked.limit);
+    let given = Given { days: &days, bounds };
+    let ahead = Ahead::given(past, asked.step, asked.origin, asked.horizon, asked.sustain, &Ensemble, given)
         .map_err(|error| not_said.push(format!("no forecast: {error}")))
         .ok();
     let values = ahead.as_ref().map_or(&[][..], Ahead::values);
     let periods_s = periods(values, asked.step, season_steps(asked.step));
-    let behaviour = behaviour(past, asked.step, !periods_s.is_empty());
+    let is_daily = periods_s.iter().any(|s| (s - Span::DAY.as_secs_f64()).abs() < 0.05 * s);
+    let behaviour = behaviour(past, asked.step, is_daily);
     let told = ahead.as_ref().map(|ahead| {
         let passed = (ahead.origin - ahead.end()).as_millis() as f64 / ahead.step.as_millis() as f64;
         forecast(&ahead.fitted, ahead.end(), ahead.step, passed, asked.horizon)
@@ -132,8 +136,7 @@ pub fn score(scored: &model::Scored) -> ScoreSaid {
 fn breach(asked: &Sampled<'_>, ahead: &Ahead, side: Side, threshold: f64) -> BreachSaid {
     let said = ahead.breach(side, threshold, asked.sustain);
     let per_hour = ahead.rate_per_minute * 60.0;
-    let mut reasons =
-        vec![Said::new("trend", format!("{per_hour:+.4} an hour lately; {:.4} left to the threshold", threshold - ahead.current))];
+    let mut reasons = vec![trend(per_hour, threshold - ahead.current)];
     let (times, told) = ahead.points(&[]);
     let reached = told.median.iter().zip(&times).find(|(value, _)| side.is_breach(**value, threshold));
     reasons.push(Said::new(

@@ -73,3 +73,6 @@ impl Shard {
         self.variants = Variants::default();
     }
 }
+
+#[cfg(test)]
+mod tests;
