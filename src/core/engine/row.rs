@@ -2,6 +2,7 @@
 
 use portent_models::baseline::Block;
 use portent_models::breach::Recalibration;
+use portent_models::score::Scored;
 use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
@@ -28,6 +29,9 @@ pub(super) struct Row {
     pub likelihood: f32,
     #[serde(default, skip_serializing_if = "is_default")]
     pub score: f32,
+    /// The same with its reasons; not known after a restart until the next sample.
+    #[serde(skip)]
+    pub scored: Option<Scored>,
     /// The lowest and the highest value so far.
     #[serde(default, skip_serializing_if = "is_default")]
     pub extremes: Extremes,
@@ -85,6 +89,7 @@ impl Row {
             raise_streak: 0,
             likelihood: 0.0,
             score: 0.0,
+            scored: None,
             next_look: Timestamp::MIN,
             wake: f64::NAN,
             asked: Asked::default(),
@@ -103,6 +108,8 @@ pub struct SeriesView<'a> {
     pub likelihood: f64,
     /// Of the last sample; 1.0 is the edge of normal.
     pub score: f64,
+    /// The same with its reasons, once a sample has come.
+    pub scored: Option<&'a Scored>,
     /// Under way.
     pub anomaly: Option<&'a Anomaly>,
     pub breached: bool,

@@ -156,6 +156,7 @@ impl Shard {
             threshold: state.threshold,
             likelihood: f64::from(state.likelihood),
             score: f64::from(state.score),
+            scored: state.scored.as_ref(),
             anomaly: self.episodes.of(row),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
@@ -208,7 +209,7 @@ impl Shard {
         let judged = at >= judging.from;
         if let Some(scored) = scored.filter(|_| taken.is_old_enough) {
             let state = &mut self.rows[row];
-            state.score = scored.score as f32;
+            (state.score, state.scored) = (scored.score as f32, Some(scored));
             self.episodes.sample(row, &state.labels, (at, value), &scored, (watch, judging), effects);
         }
         let Some(limit) = &watch.limit else { return };

@@ -5,7 +5,6 @@ use crate::core::civil;
 use crate::core::engine::{Engine, Inherited, SeriesView};
 use crate::core::labels::SeriesId;
 use crate::core::outlook::{self, Fit, Outlook};
-use crate::core::score::Scored;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Side, Watch};
 
@@ -29,7 +28,7 @@ pub fn of_series(engine: &Engine, watch: usize, series: SeriesId) -> Option<Expl
     if history.is_cold() {
         not_said.push(format!("nothing is raised before {} of history", own.baseline.min_history));
     }
-    let (normal, score) = last.map_or((None, None), |(at, value)| judged(&view, &own, inherited, history.is_cold(), at, value));
+    let (normal, score) = last.map_or((None, None), |(at, _)| judged(&view, &own, inherited, history.is_cold(), at));
     let hours = block.coarse_means(row);
     let geometry = block.geometry();
     let hour = Span::from_millis(geometry.bucket_ms);
@@ -62,28 +61,19 @@ pub fn of_series(engine: &Engine, watch: usize, series: SeriesId) -> Option<Expl
     })
 }
 
-/// What is normal now, and how far the last value is from it.
+/// What is normal now, and how odd the last value was.
 fn judged(
     view: &SeriesView<'_>,
     watch: &Watch,
     inherited: Option<Inherited>,
     is_cold: bool,
     at: Timestamp,
-    value: f64,
 ) -> (Option<NormalSaid>, Option<ScoreSaid>) {
     let (block, row, sigma) = (view.block, view.row, watch.baseline.sigma);
     let own = block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at));
     let Some(band) = inherited.map(|inherited| inherited.band).or(own) else { return (None, None) };
     let normal = NormalSaid { expected: band.expected, lower: band.lower(sigma), upper: band.upper(sigma) };
-    if is_cold {
-        return (Some(normal), None);
-    }
-    let Scored { sigmas, .. } = Scored::new(band, value, sigma);
-    let by_time = block.summary(row).seasonal;
-    let what = if by_time { "what is usual at this time of day" } else { "the level of the last day" };
-    let text = format!("{sigmas:+.1} sigmas from {what}; the edge of normal is at {sigma}");
-    let view_name = if by_time { "season" } else { "level" };
-    (Some(normal), Some(ScoreSaid { score: view.score, sigmas, view: view_name.to_owned(), per_week: None, text }))
+    (Some(normal), view.scored.filter(|_| !is_cold).map(super::samples::score))
 }
 
 fn breach(view: &SeriesView<'_>, fit: Option<&Fit>, watch: &Watch, side: Side, at: Timestamp, value: f64, hours: &[f64]) -> BreachSaid {
