@@ -40,7 +40,7 @@ pub(super) struct Asked {
 }
 
 /// A likelihood whose truth has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub stated: f64,
     pub said: f64,

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Band, Block, Geometry};
+use portent_models::breach::Recalibration;
 
-use super::calibration::Calibration;
+use super::calibration::News;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
-use super::tally::Tally;
 use super::wording;
 use super::{Effect, Judged};
 use crate::core::civil;
@@ -37,6 +37,8 @@ pub(super) struct Column<'a> {
     pub watch: &'a Watch,
     pub playbooks: &'a [Arc<Playbook>],
     pub judging: Judged,
+    /// What its watch's likelihoods have turned out to mean.
+    pub settled: &'a Recalibration,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +49,7 @@ pub(super) struct Shard {
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
     anomalies: BTreeMap<usize, Anomaly>,
-    pub calibration: Calibration,
+    pub news: News,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -66,7 +68,7 @@ impl Shard {
             fine_fits: BTreeMap::new(),
             lives: BTreeMap::new(),
             anomalies,
-            calibration: Calibration::default(),
+            news: News::default(),
             dirty: true,
         }
     }
@@ -134,11 +136,11 @@ impl Shard {
         }
     }
 
-    pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        (0..self.rows.len()).map(|row| self.view(row))
+    pub fn views<'a>(&'a self, settled: &'a Recalibration) -> impl Iterator<Item = SeriesView<'a>> {
+        (0..self.rows.len()).map(move |row| self.view(row, settled))
     }
 
-    pub fn view(&self, row: usize) -> SeriesView<'_> {
+    pub fn view<'a>(&'a self, row: usize, settled: &'a Recalibration) -> SeriesView<'a> {
         let state = &self.rows[row];
         SeriesView {
             labels: &state.labels,
@@ -149,12 +151,8 @@ impl Shard {
             score: f64::from(state.score),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
-            settled: &self.calibration.map,
+            settled,
         }
-    }
-
-    pub fn tally(&self) -> &Tally {
-        &self.calibration.tally
     }
 
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
@@ -172,7 +170,6 @@ impl Shard {
         for &(row, value) in present {
             self.sample(row, value, civil, column, effects);
         }
-        self.calibration.learn();
         self.settle(at, watch, effects);
         self.dirty = true;
     }
@@ -212,10 +209,10 @@ impl Shard {
     fn hear(&mut self, row: usize, at: Timestamp, silent: Span, breach: Option<Timestamp>, watch: &Watch) {
         let Row { asked, breach: state, labels, .. } = &mut self.rows[row];
         if let Some(outcome) = asked.settle(at, silent, breach, state, watch) {
-            self.calibration.settled(labels.id(), outcome);
+            self.news.settled.push((at, labels.id(), outcome));
         }
         if let Some(covered) = asked.cover(&self.block, row) {
-            self.calibration.covered(covered);
+            self.news.covered.push(covered);
         }
     }
 
@@ -276,7 +273,7 @@ impl Shard {
             self.rows[row].raise_streak = 0;
             return;
         }
-        let Some(outlook) = self.outlook(row, at, value, limit, watch) else { return };
+        let Some(outlook) = self.outlook(row, value, limit, column) else { return };
         let bucket = Span::from_millis(self.block.geometry().bucket_ms);
         let state = &mut self.rows[row];
         state.likelihood = outlook.likelihood as f32;
@@ -304,7 +301,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
+            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, column.settled);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -321,7 +318,8 @@ impl Shard {
         self.lives.entry(row).or_default().push(Life::new(prediction));
     }
 
-    fn outlook(&mut self, row: usize, at: Timestamp, value: f64, limit: &Limit, watch: &Watch) -> Option<Outlook> {
+    fn outlook(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>) -> Option<Outlook> {
+        let Column { at, watch, settled, .. } = column;
         let threshold = self.rows[row].threshold;
         if watch.profile.deadline {
             let rate = outlook::rate_per_minute(&self.block, row) / 60.0;
@@ -351,7 +349,7 @@ impl Shard {
                 }
             }
             let Some(fit) = fits.get(&row) else { continue };
-            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &self.calibration.map);
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, settled);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);
             }
@@ -397,7 +395,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
+        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, column.settled);
         if let Some(anomaly) = self.anomalies.get(&row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }

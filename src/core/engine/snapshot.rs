@@ -49,6 +49,7 @@ struct Header {
     rows: Vec<Row>,
     /// Under way, with the row each is of.
     anomalies: BTreeMap<usize, Anomaly>,
+    /// The watch's, in each of its shards: any of them may be the oldest.
     #[serde(default)]
     calibration: Calibration,
 }
@@ -87,8 +88,12 @@ impl Engine {
         let mut spoiled = vec![false; self.watched.len()];
         for checkpoint in checkpoints {
             match self.decode(&checkpoint) {
-                Ok((watch, shard, cursor)) => {
+                Ok((watch, shard, cursor, calibration)) => {
                     let watched = &mut self.watched[watch];
+                    // The oldest: what it has not heard of is read again, at least where the shard is as old.
+                    if watched.cursor.is_none_or(|known| cursor.is_some_and(|cursor| cursor < known)) {
+                        watched.calibration = calibration;
+                    }
                     if shard_number(&checkpoint.key) != watched.shards.len() {
                         spoiled[watch] = true;
                     }
@@ -113,7 +118,7 @@ impl Engine {
         errors
     }
 
-    fn decode(&self, checkpoint: &Checkpoint) -> Result<(usize, Shard, Option<Timestamp>), RestoreError> {
+    fn decode(&self, checkpoint: &Checkpoint) -> Result<(usize, Shard, Option<Timestamp>, Calibration), RestoreError> {
         let key = || checkpoint.key.clone();
         let header_error = |cause: String| RestoreError::Header { key: key(), cause };
         let bytes = unpack(&checkpoint.bytes).map_err(header_error)?;
@@ -131,9 +136,7 @@ impl Engine {
             return Err(RestoreError::Rows { key: key(), named: rows.len(), rows: block.rows() });
         }
         anomalies.retain(|row, _| *row < rows.len());
-        let mut shard = Shard::with(block, rows, anomalies);
-        shard.calibration = calibration;
-        Ok((watch, shard, cursor))
+        Ok((watch, Shard::with(block, rows, anomalies), cursor, calibration))
     }
 }
 
@@ -166,7 +169,7 @@ impl Watched {
             cursor: self.cursor,
             rows: shard.rows().to_vec(),
             anomalies: shard.open_anomalies().clone(),
-            calibration: shard.calibration.clone(),
+            calibration: self.calibration.clone(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");
         let length = u32::try_from(header.len()).expect("1,024 label sets are shorter than 4 GiB");
