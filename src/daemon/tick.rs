@@ -179,7 +179,7 @@ impl Ticker {
             metrics.watches.set(watches as i64);
             metrics.series_watched.set((0..watches).map(|w| engine.series_count(w) as i64).sum());
             let mut tally = Tally::default();
-            (0..watches).for_each(|w| tally.add(&engine.tally(w)));
+            (0..watches).for_each(|w| tally.add(engine.tally(w)));
             metrics.record_settled(&tally);
             metrics.anomalies_open.set(engine.anomalies().count() as i64);
             metrics.set_open_predictions(engine.lives().filter(|l| l.prediction.state == State::Open).map(|l| l.prediction.impact));

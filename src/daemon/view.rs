@@ -110,7 +110,7 @@ impl View for DaemonView {
         let (predictions_open, anomalies_open, calibration) = {
             let engine = shared.engine();
             let mut tally = Tally::default();
-            (0..engine.watches().len()).for_each(|watch| tally.add(&engine.tally(watch)));
+            (0..engine.watches().len()).for_each(|watch| tally.add(engine.tally(watch)));
             let open = engine.lives().filter(|life| life.is_open()).count();
             (open, engine.anomalies().count(), CalibrationReport::from(&tally))
         };

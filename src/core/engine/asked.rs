@@ -26,7 +26,8 @@ const WAIT_STEPS: i64 = 10;
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Asked {
-    /// When the likelihood's horizon ends; [`Timestamp::MIN`] for none.
+    /// When the likelihood's horizon ends; [`Timestamp::MIN`], which has no place in a text, for none.
+    #[serde(default = "super::row::at_once", skip_serializing_if = "super::row::is_at_once")]
     due_at: Timestamp,
     /// As the map stated it, and as it was said.
     stated: f32,
@@ -40,7 +41,7 @@ pub(super) struct Asked {
 }
 
 /// A likelihood whose truth has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcome {
     pub stated: f64,
     pub said: f64,

@@ -19,6 +19,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod wording;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,8 +33,10 @@ pub use shard::kin::{COPY_LABELS, Inherited, WIDER};
 pub use snapshot::{Checkpoint, RestoreError};
 pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
+use self::calibration::{Calibration, LEARN_EVERY};
 use self::limits::Limits;
-use self::shard::{Column, Shard};
+use self::shard::Shard;
+use self::work::Work;
 use super::anomaly::Anomaly;
 use super::frame::Frame;
 use super::labels::{Labels, SeriesId};
@@ -143,6 +146,7 @@ struct Watched {
     watch: Arc<Watch>,
     geometry: Geometry,
     shards: Vec<Shard>,
+    calibration: Calibration,
     /// Series to (shard, row).
     rows: HashMap<SeriesId, (usize, usize)>,
     /// Time of the newest column.
@@ -189,7 +193,8 @@ impl Engine {
 
     /// Every series of a watch.
     pub fn series(&self, watch: usize) -> impl Iterator<Item = SeriesView<'_>> {
-        self.watched[watch].shards.iter().flat_map(Shard::views)
+        let watched = &self.watched[watch];
+        watched.shards.iter().flat_map(|shard| shard.views(&watched.calibration.map))
     }
 
     /// One series of a watch, with its present forecast.
@@ -197,7 +202,7 @@ impl Engine {
         let watched = &self.watched[watch];
         let &(shard, row) = watched.rows.get(&series)?;
         let shard = &watched.shards[shard];
-        Some((shard.view(row), shard.fit(row, &watched.watch)))
+        Some((shard.view(row, &watched.calibration.map), shard.fit(row, &watched.watch)))
     }
 
     /// Which profile one series of a watch has, and why; what it has from its siblings while it is young.
@@ -291,7 +296,16 @@ impl Unfinished {
 impl Watched {
     fn new(watch: Arc<Watch>) -> Self {
         let geometry = Geometry::new(watch.baseline.window.as_millis(), watch.step.as_millis());
-        Self { watch, geometry, shards: Vec::new(), rows: HashMap::new(), cursor: None, unfinished: BTreeMap::new(), turned_away: 0 }
+        Self {
+            watch,
+            geometry,
+            shards: Vec::new(),
+            calibration: Calibration::default(),
+            rows: HashMap::new(),
+            cursor: None,
+            unfinished: BTreeMap::new(),
+            turned_away: 0,
+        }
     }
 
     fn with_settings(mut self, watch: Arc<Watch>) -> Self {
@@ -331,28 +345,19 @@ impl Watched {
                 of_shard[*shard].push((*row, frame_row));
             }
         }
-        let (watch, limits) = (&self.watch, &limits);
-        let effects = self
-            .shards
-            .par_iter_mut()
-            .zip(of_shard)
-            .map(|(shard, rows)| {
-                let mut effects = Vec::new();
-                let mut present = Vec::with_capacity(rows.len());
-                let values = frame.values();
-                for column in 0..columns {
-                    if let Some(limits) = limits {
-                        limits.set(shard, &rows, grid.at(column));
-                    }
-                    present.clear();
-                    let here = rows.iter().map(|&(row, frame_row)| (row, values[[frame_row, column]]));
-                    present.extend(here.filter(|(_, value)| value.is_finite()));
-                    let at = grid.at(column);
-                    shard.column(Column { at, watch, playbooks, judging }, &present, &mut effects);
-                }
-                effects
-            })
-            .collect::<Vec<_>>();
+        let work = Work { watch: &self.watch, playbooks, judging, frame, limits };
+        let mut effects = Vec::new();
+        let mut begin = 0;
+        while begin < columns {
+            let hour = grid.at(begin).floor(LEARN_EVERY);
+            self.calibration.learn(hour);
+            let end = (begin..columns).find(|&i| grid.at(i) >= hour + LEARN_EVERY).unwrap_or(columns);
+            let map = &self.calibration.map;
+            let pieces = self.shards.par_iter_mut().zip(&of_shard).map(|(shard, rows)| work.piece(shard, rows, begin..end, map));
+            effects.extend(pieces.collect::<Vec<_>>());
+            self.shards.iter_mut().for_each(|shard| self.calibration.hear(&mut shard.news));
+            begin = end;
+        }
         let newest = grid.at(columns - 1);
         self.cursor = Some(self.cursor.map_or(newest, |cursor| cursor.max(newest)));
         effects.into_iter().flatten().collect()

@@ -64,12 +64,12 @@ fn is_not_known(value: &f64) -> bool {
     !value.is_finite()
 }
 
-fn at_once() -> Timestamp {
+pub(super) fn at_once() -> Timestamp {
     Timestamp::MIN
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
-fn is_at_once(at: &Timestamp) -> bool {
+pub(super) fn is_at_once(at: &Timestamp) -> bool {
     *at == Timestamp::MIN
 }
 

@@ -4,20 +4,21 @@
 
 pub(super) mod kin;
 mod own;
+mod reach;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Block, Geometry};
+use portent_models::breach::Recalibration;
 use portent_models::score::{Scored, Settings};
 
 use self::own::Variants;
-use super::calibration::Calibration;
+use super::calibration::News;
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
 use super::scores::Scores;
-use super::tally::Tally;
 use super::wording;
 use super::{Effect, Judged};
 use crate::core::anomaly::Anomaly;
@@ -42,6 +43,8 @@ pub(super) struct Column<'a> {
     pub watch: &'a Watch,
     pub playbooks: &'a [Arc<Playbook>],
     pub judging: Judged,
+    /// What its watch's likelihoods have turned out to mean.
+    pub settled: &'a Recalibration,
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +57,7 @@ pub(super) struct Shard {
     fine_fits: BTreeMap<usize, Fit>,
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
-    pub calibration: Calibration,
+    pub news: News,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -76,7 +79,7 @@ impl Shard {
             fine_fits: BTreeMap::new(),
             lives: BTreeMap::new(),
             episodes,
-            calibration: Calibration::default(),
+            news: News::default(),
             dirty: true,
         }
     }
@@ -143,11 +146,11 @@ impl Shard {
         self.forget_variants();
     }
 
-    pub fn views(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        (0..self.rows.len()).map(|row| self.view(row))
+    pub fn views<'a>(&'a self, settled: &'a Recalibration) -> impl Iterator<Item = SeriesView<'a>> {
+        (0..self.rows.len()).map(move |row| self.view(row, settled))
     }
 
-    pub fn view(&self, row: usize) -> SeriesView<'_> {
+    pub fn view<'a>(&'a self, row: usize, settled: &'a Recalibration) -> SeriesView<'a> {
         let state = &self.rows[row];
         SeriesView {
             labels: &state.labels,
@@ -160,12 +163,8 @@ impl Shard {
             anomaly: self.episodes.of(row),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
-            settled: &self.calibration.map,
+            settled,
         }
-    }
-
-    pub fn tally(&self) -> &Tally {
-        &self.calibration.tally
     }
 
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
@@ -189,7 +188,6 @@ impl Shard {
             let scored = self.scores.push(row, at, offset_ms, value);
             self.sample(row, value, civil, scored, column, effects);
         }
-        self.calibration.learn();
         self.settle(at, watch, effects);
         if at >= judging.from {
             self.episodes.settle(at, watch.step, effects);
@@ -230,7 +228,7 @@ impl Shard {
                 }
             }
         }
-        if judged && taken.is_old_enough {
+        if judged && taken.is_old_enough && self.is_due(row, value, limit, at, watch) {
             let own = self.own(row, watch);
             self.look(row, value, limit, Column { watch: own.as_deref().unwrap_or(watch), ..column }, effects);
         }
@@ -240,33 +238,49 @@ impl Shard {
     fn hear(&mut self, row: usize, at: Timestamp, silent: Span, breach: Option<Timestamp>, watch: &Watch) {
         let Row { asked, breach: state, labels, .. } = &mut self.rows[row];
         if let Some(outcome) = asked.settle(at, silent, breach, state, watch) {
-            self.calibration.settled(labels.id(), outcome);
+            self.news.settled.push((at, labels.id(), outcome));
         }
         if let Some(covered) = asked.cover(&self.block, row) {
-            self.calibration.covered(covered);
+            self.news.covered.push(covered);
         }
     }
 
-    /// Looks ahead, if it is time to, and raises, updates or takes back.
+    /// Whether it is time to look ahead. Most samples are of series that are looked at once an hour.
+    fn is_due(&mut self, row: usize, value: f64, limit: &Limit, at: Timestamp, watch: &Watch) -> bool {
+        if self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open)) {
+            return true;
+        }
+        let state = &self.rows[row];
+        let hot = f64::from(state.likelihood) >= HOT_LIKELIHOOD;
+        let woken = limit.side.is_breach(value, state.wake);
+        let due = state.breach.is_over(watch.hysteresis.clear_after) && (hot || woken || at >= state.next_look);
+        if !due {
+            self.rows[row].raise_streak = 0;
+        }
+        due
+    }
+
+    /// Looks ahead, and raises, updates or takes back.
     fn look(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
-        let state = &self.rows[row];
-        let threshold = state.threshold;
-        let hot = f64::from(state.likelihood) >= HOT_LIKELIHOOD;
-        let woken = limit.side.is_breach(value, state.wake);
-        if !is_open && (!state.breach.is_over(watch.hysteresis.clear_after) || !(hot || woken || at >= state.next_look)) {
-            self.rows[row].raise_streak = 0;
+        let threshold = self.rows[row].threshold;
+        let is_far = !is_open && !watch.profile.deadline && self.is_out_of_reach(row, value, limit, at, watch);
+        let outlook = if is_far { None } else { self.outlook(row, value, limit, column) };
+        if outlook.is_none() && !is_far {
             return;
         }
-        let Some(outlook) = self.outlook(row, at, value, limit, watch) else { return };
         let bucket = Span::from_millis(self.block.geometry().bucket_ms);
         let state = &mut self.rows[row];
-        state.likelihood = outlook.likelihood as f32;
+        state.likelihood = outlook.as_ref().map_or(0.0, |outlook| outlook.likelihood as f32);
         // Looks are spread over the bucket by the series' own fingerprint, so that they don't all fall on the full hour.
         let spread = Span::from_millis((state.labels.id().0 % bucket.as_millis().unsigned_abs()).cast_signed());
         state.next_look = (at - spread).floor(bucket) + bucket + spread;
         state.wake = value + 0.5 * (threshold - value);
+        let Some(outlook) = outlook else {
+            state.raise_streak = 0;
+            return;
+        };
         if !watch.profile.deadline {
             // What has begun to be a breach is no longer a question.
             if state.breach.is_over(watch.hysteresis.clear_after) {
@@ -287,7 +301,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, &self.calibration.map);
+            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, column.settled);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -304,7 +318,8 @@ impl Shard {
         self.lives.entry(row).or_default().push(Life::new(prediction));
     }
 
-    fn outlook(&mut self, row: usize, at: Timestamp, value: f64, limit: &Limit, watch: &Watch) -> Option<Outlook> {
+    fn outlook(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>) -> Option<Outlook> {
+        let Column { at, watch, settled, .. } = column;
         let threshold = self.rows[row].threshold;
         if watch.profile.deadline {
             let rate = outlook::rate_per_minute(&self.block, row) / 60.0;
@@ -315,13 +330,7 @@ impl Shard {
         // The week knows rhythms and slow growth; the last hours know what has just begun, and are asked when the series has left its
         // normal band towards the threshold: inside it, the rhythm explains what the last hours would take for growth. The surer one
         // speaks.
-        // The shape knows hours: where it is steep (a nightly job begins), what is normal an hour before or after is normal now.
-        let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
-        let civil = civil::hour_of_day(&watch.zone, at);
-        let has_left = [-1.0, 0.0, 1.0].into_iter().all(|hours| {
-            let band = self.block.expected(row, at.as_millis(), (civil + hours).rem_euclid(24.0));
-            band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma)
-        });
+        let has_left = self.has_left(row, value, limit.side, at, watch);
         let mut best: Option<Outlook> = None;
         for (ring, fits) in [(Ring::Coarse, &mut self.fits), (Ring::Fine, &mut self.fine_fits)] {
             if ring == Ring::Fine && !has_left {
@@ -334,7 +343,7 @@ impl Shard {
                 }
             }
             let Some(fit) = fits.get(&row) else { continue };
-            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &self.calibration.map);
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, settled);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);
             }
@@ -380,7 +389,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &self.calibration.map);
+        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, column.settled);
         if let Some(anomaly) = self.episodes.of(row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }

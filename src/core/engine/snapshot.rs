@@ -68,6 +68,7 @@ struct Header {
     rows: Vec<Row>,
     /// Under way, with the row each is of.
     anomalies: BTreeMap<usize, Anomaly>,
+    /// The watch's, in each of its shards: any of them may be the oldest.
     #[serde(default)]
     calibration: Calibration,
     block_bytes: usize,
@@ -107,8 +108,12 @@ impl Engine {
         let mut spoiled = vec![false; self.watched.len()];
         for checkpoint in checkpoints {
             match self.decode(&checkpoint) {
-                Ok((watch, shard, cursor)) => {
+                Ok((watch, shard, cursor, calibration)) => {
                     let watched = &mut self.watched[watch];
+                    // The oldest: what it has not heard of is read again, at least where the shard is as old.
+                    if watched.cursor.is_none_or(|known| cursor.is_some_and(|cursor| cursor < known)) {
+                        watched.calibration = calibration;
+                    }
                     if shard_number(&checkpoint.key) != watched.shards.len() {
                         spoiled[watch] = true;
                     }
@@ -133,7 +138,7 @@ impl Engine {
         errors
     }
 
-    fn decode(&self, checkpoint: &Checkpoint) -> Result<(usize, Shard, Option<Timestamp>), RestoreError> {
+    fn decode(&self, checkpoint: &Checkpoint) -> Result<(usize, Shard, Option<Timestamp>, Calibration), RestoreError> {
         let key = || checkpoint.key.clone();
         let header_error = |cause: String| RestoreError::Header { key: key(), cause };
         let bytes = unpack(&checkpoint.bytes).map_err(header_error)?;
@@ -161,9 +166,7 @@ impl Engine {
         let settings = self.watched[watch].watch.baseline.score;
         let scores = Scores::decode(scores, rows.len(), block.geometry().step_ms, settings);
         let scores = scores.map_err(|cause| RestoreError::Scores { key: key(), cause })?;
-        let mut shard = Shard::with(block, scores, rows, Episodes::new(anomalies));
-        shard.calibration = calibration;
-        Ok((watch, shard, cursor))
+        Ok((watch, Shard::with(block, scores, rows, Episodes::new(anomalies)), cursor, calibration))
     }
 }
 
@@ -198,7 +201,7 @@ impl Watched {
             cursor: self.cursor,
             rows: shard.rows().to_vec(),
             anomalies: shard.episodes.open().clone(),
-            calibration: shard.calibration.clone(),
+            calibration: self.calibration.clone(),
             block_bytes: block.len(),
         };
         let header = serde_json::to_vec(&header).expect("labels and numbers are always JSON");

@@ -51,7 +51,8 @@ impl World {
 
     fn column(&mut self, i: i64, present: &[(usize, f64)]) {
         let at = Timestamp::from_millis(1_793_577_600_000) + STEP.times(i);
-        let column = Column { at, watch: &self.watch, playbooks: &[], judging: Judged::from(Timestamp::MIN) };
+        let settled = portent_models::breach::Recalibration::default();
+        let column = Column { at, watch: &self.watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), settled: &settled };
         self.shard.column(column, present, &mut self.effects);
     }
 }
