@@ -1,4 +1,4 @@
-//! Features of many breach questions, for fitting the constants of the logistic map (see `models/fit/breach.py`).
+//! Features of many breach questions, for fitting the constants of the logistic map (see `models/fit/fit.py`).
 //!
 //! `breach_rows VALUES.f64 QUESTIONS.i64 OUT.f64`: all series' values one after the other; a question is eight numbers (index of the first
 //! value, of the one after the last, threshold as the bits of an f64, 1 for upward, horizon, sustain and day in steps, 0); the answer is a row

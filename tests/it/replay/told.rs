@@ -32,8 +32,8 @@ fn the_command_tells_what_it_would_have_told() {
     let table = run(&["--json", "all.json", "--charts", "charts"]);
     assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     let want = "\
-RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)           TRUTH      LEAD  ETA OFF
-11-05 07:00   files  full    93 %  20h10m (19h38m-21h20m)  came true  20h   +10m
+RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)          TRUTH      LEAD  ETA OFF
+11-05 07:00   files  full    94 %  20h9m (19h38m-21h17m)  came true  20h   +9m
 
 judged 2026-11-05 00:00 to 2026-11-06 23:00 (UTC), learned from 2026-11-02 00:00 on: 0 anomalies = 0.00 a series-week
 1 event, 1 told (median lead time 20h), 0 false alarms = 0.000 a series-week, 0 unknown, over 2 series and 2.0 days
