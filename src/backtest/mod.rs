@@ -15,6 +15,7 @@ mod observe;
 pub mod range;
 mod report;
 mod rival;
+mod sign;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -242,7 +243,8 @@ impl Backtest {
             events: scored.events,
             anomalies: scored.anomalies,
             summary: scored.summary,
-            rival: scored.rival,
+            rival: scored.rivals.first().cloned().unwrap_or_default(),
+            rivals: scored.rivals,
             by_watch: scored.by_watch,
             by_service: scored.by_service,
         })

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::alarm::Alarm;
 use super::rival::{Look, Rival};
+use super::sign::Sign;
 use crate::core::engine::BreachWatch;
 use crate::core::frame::Frame;
 use crate::core::labels::Labels;
@@ -38,7 +39,7 @@ pub(super) struct Seen {
     pub judged: u64,
     /// Beginnings and ends of breaches that could have been told.
     pub events: Vec<(Timestamp, Option<Timestamp>)>,
-    rival: Rival,
+    rivals: Vec<Rival>,
 }
 
 impl Observer {
@@ -94,7 +95,7 @@ impl Seen {
             in_event: false,
             judged: 0,
             events: Vec::new(),
-            rival: Rival::default(),
+            rivals: Sign::all().map(|(_, sign)| Rival::new(sign)).into(),
         }
     }
 
@@ -124,11 +125,12 @@ impl Seen {
             self.last_bad = Some(at);
         }
         let near = self.breach.is_near();
-        self.rival.sample(&Look { at, value, limit, threshold: self.threshold, began, near, judged: counts(at) }, watch);
+        let look = Look { at, value, limit, threshold: self.threshold, began, near, judged: counts(at) };
+        self.rivals.iter_mut().for_each(|rival| rival.sample(&look, watch));
     }
 
-    /// The rival's alarms, once no more samples come.
-    pub fn rival_alarms(&self, at: Timestamp, watch: &Watch) -> Vec<Alarm> {
-        self.rival.clone().finish(at, watch)
+    /// Each rival's alarms, in the order of [`Sign::all`], once no more samples come.
+    pub fn rival_alarms(&self, at: Timestamp, watch: &Watch) -> Vec<Vec<Alarm>> {
+        self.rivals.iter().map(|rival| rival.clone().finish(at, watch)).collect()
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::alarm::{Alarm, Met, Verdict, met};
 use super::observe::{Observer, Seen};
+use super::sign::Sign;
 use super::summary::{Fact, Facts, Group, SummaryError};
 use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
@@ -74,6 +75,8 @@ pub struct Report {
     pub summary: Group,
     /// `predict_linear` over six hours on the same data by the same rules.
     pub rival: Group,
+    /// All naive alerts, that one first.
+    pub rivals: Vec<Group>,
     pub by_watch: Vec<Group>,
     pub by_service: Vec<Group>,
 }
@@ -94,7 +97,7 @@ pub(super) struct Scored {
     pub events: Vec<Event>,
     pub anomalies: Vec<Anomaly>,
     pub summary: Group,
-    pub rival: Group,
+    pub rivals: Vec<Group>,
     pub by_watch: Vec<Group>,
     pub by_service: Vec<Group>,
 }
@@ -110,7 +113,8 @@ pub(super) fn score(recorded: Recorded) -> Result<Scored, SummaryError> {
     for anomaly in &anomalies {
         *odd.entry((&anomaly.watch, &anomaly.labels)).or_default() += 1.0;
     }
-    let (mut facts, mut rival_facts, mut events) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut facts, mut events) = (Vec::new(), Vec::new());
+    let mut rival_facts = Sign::all().map(|(name, _)| (name, Vec::new()));
     for observer in &observers {
         let watch = &*observer.watch;
         for seen in &observer.series {
@@ -135,13 +139,17 @@ pub(super) fn score(recorded: Recorded) -> Result<Scored, SummaryError> {
             let anomalies = odd.get(&(&*watch.name, &seen.labels)).copied().unwrap_or_default();
             facts.push(Fact { anomalies, watch: series.watch.clone(), service: series.service.clone(), ..Fact::default() });
             facts.extend(series_facts(&series, seen, &alarms));
-            rival_facts.extend(series_facts(&series, seen, &seen.rival_alarms(end, watch)));
+            for ((_, facts), alarms) in rival_facts.iter_mut().zip(seen.rival_alarms(end, watch)) {
+                facts.extend(series_facts(&series, seen, &alarms));
+            }
         }
     }
     events.sort_by(|a, b| (a.at, &a.watch, &a.labels).cmp(&(b.at, &b.watch, &b.labels)));
     let facts = Facts::new(&facts)?;
-    let (summary, rival) = (facts.all()?, Facts::new(&rival_facts)?.all()?);
-    Ok(Scored { predictions, events, anomalies, summary, rival, by_watch: facts.by_watch()?, by_service: facts.by_service()? })
+    let summary = facts.all()?;
+    let rivals = rival_facts.iter().map(|(name, facts)| Ok(Group { name: (*name).to_owned(), ..Facts::new(facts)?.all()? }));
+    let rivals = rivals.collect::<Result<Vec<_>, SummaryError>>()?;
+    Ok(Scored { predictions, events, anomalies, summary, rivals, by_watch: facts.by_watch()?, by_service: facts.by_service()? })
 }
 
 fn outcome(raised: Prediction, last: Prediction, chart: Option<PathBuf>) -> Told {

@@ -38,7 +38,7 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     writeln!(out, "{}", judged(report))?;
     writeln!(out, "{}", summary(report))?;
-    writeln!(out, "{}", rival(&report.rival))
+    report.rivals.iter().try_for_each(|rival| writeln!(out, "{} by the same rules: {}", rival.name, counts(rival)))
 }
 
 fn told(told: &Told) -> Vec<String> {
@@ -136,10 +136,6 @@ fn summary(report: &Report) -> String {
     let days = report.judged_from.zip(report.to).map_or(0.0, |(from, to)| (to - from).as_secs_f64().max(0.0) / 86_400.0);
     let events = plural(s.events, "event", "events");
     format!("{events}, {}, {} unknown, over {} series and {days:.1} days", counts(s), s.unknown, s.series)
-}
-
-fn rival(rival: &Group) -> String {
-    format!("predict_linear[6h] by the same rules: {}", counts(rival))
 }
 
 fn counts(group: &Group) -> String {
