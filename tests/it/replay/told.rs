@@ -33,11 +33,14 @@ fn the_command_tells_what_it_would_have_told() {
     assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     let want = "\
 RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)          TRUTH      LEAD  ETA OFF
-11-05 07:00   files  full    94 %  20h9m (19h38m-21h17m)  came true  20h   +9m
+11-05 06:00   files  full    94 %  21h2m (20h36m-21h28m)  came true  21h   +2m
 
 judged 2026-11-05 00:00 to 2026-11-06 23:00 (UTC), learned from 2026-11-02 00:00 on: 0 anomalies = 0.00 a series-week
-1 event, 1 told (median lead time 20h), 0 false alarms = 0.000 a series-week, 0 unknown, over 2 series and 2.0 days
+1 event, 1 told (median lead time 21h), 0 false alarms = 0.000 a series-week, 0 unknown, over 2 series and 2.0 days
 predict_linear[6h] by the same rules: 1 told (median lead time 21h), 1 false alarm = 1.750 a series-week
+predict_linear[1h] by the same rules: 0 told, 0 false alarms = 0.000 a series-week
+threshold 10 % lower by the same rules: 1 told (median lead time 16h), 0 false alarms = 0.000 a series-week
+7 days' mean +- 3 sigma by the same rules: 0 told, 0 false alarms = 0.000 a series-week
 ";
     assert!(table == want, "{table}");
     assert_eq!(run(&["--threads", "1"]), run(&["--threads", "2"]));
