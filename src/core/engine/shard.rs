@@ -265,22 +265,28 @@ impl Shard {
         let Column { at, watch, judging, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let threshold = self.rows[row].threshold;
-        let is_far = !is_open && !watch.profile.deadline && self.is_out_of_reach(row, value, limit, at, watch);
-        let outlook = if is_far { None } else { self.outlook(row, value, limit, column) };
-        if outlook.is_none() && !is_far {
+        let may_rest = !is_open && !watch.profile.deadline;
+        let is_far = may_rest && self.is_out_of_reach(row, value, limit, at, watch);
+        let rests = is_far || (may_rest && self.is_still_safe(row, value, limit, at, watch));
+        let outlook = if rests { None } else { self.outlook(row, value, limit, column) };
+        if outlook.is_none() && !rests {
             return;
         }
         let bucket = Span::from_millis(self.block.geometry().bucket_ms);
         let state = &mut self.rows[row];
-        state.likelihood = outlook.as_ref().map_or(0.0, |outlook| outlook.likelihood as f32);
+        if let Some(outlook) = &outlook {
+            state.likelihood = outlook.likelihood as f32;
+        } else if is_far {
+            state.likelihood = 0.0;
+        }
         // Looks are spread over the bucket by the series' own fingerprint, so that they don't all fall on the full hour.
         let spread = Span::from_millis((state.labels.id().0 % bucket.as_millis().unsigned_abs()).cast_signed());
         state.next_look = (at - spread).floor(bucket) + bucket + spread;
-        state.wake = value + 0.5 * (threshold - value);
         let Some(outlook) = outlook else {
             state.raise_streak = 0;
             return;
         };
+        state.wake = value + 0.5 * (threshold - value);
         if !watch.profile.deadline {
             // What has begun to be a breach is no longer a question.
             if state.breach.is_over(watch.hysteresis.clear_after) {

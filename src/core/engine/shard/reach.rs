@@ -1,8 +1,8 @@
-//! Which series need no forecast: those that are so far from their threshold that nothing they have done in the past week would bring them
-//! there, and that do nothing new.
+//! Which series need no forecast now: those that are so far from their threshold that nothing they have done in the past week would bring
+//! them there, and those that a forecast found safe some hours ago and that do nothing new.
 //!
 //! A look costs most of a millisecond and most series are healthy; this costs a microsecond. It errs towards looking: a series that leaves
-//! its normal band towards the threshold, has come half way nearer, or moves fast enough to be there within the horizon is looked at.
+//! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope is looked at.
 
 use super::Shard;
 use crate::core::civil;
@@ -13,6 +13,12 @@ use crate::core::watch::{Limit, Side, Watch};
 const RANGES: f64 = 1.5;
 /// The hour's movement is continued over the horizon at this many times its speed.
 const SPEED: f64 = 1.5;
+/// A forecast that found a breach less likely than this ...
+const SAFE_LIKELIHOOD: f32 = 0.01;
+/// ... holds for so many buckets of the coarse ring, as long as nothing new happens.
+const SAFE_BUCKETS: i64 = 6;
+/// The slope of the past days is continued over the horizon at this many times its steepness.
+const STEEPER: f64 = 1.5;
 /// Hours that must be known: less is no week to judge by.
 const LEAST_HOURS: usize = 24;
 
@@ -26,6 +32,24 @@ impl Shard {
             let band = self.block.expected(row, at.as_millis(), (civil + hours).rem_euclid(24.0));
             band.is_some_and(|band| toward * band.sigmas(value) >= watch.baseline.sigma)
         })
+    }
+
+    /// Whether the last forecast found the series safe, and still holds: see the module.
+    pub(super) fn is_still_safe(&self, row: usize, value: f64, limit: &Limit, at: Timestamp, watch: &Watch) -> bool {
+        let state = &self.rows[row];
+        let woken = limit.side.is_breach(value, state.wake);
+        if state.next_look == Timestamp::MIN || woken || state.likelihood >= SAFE_LIKELIHOOD {
+            return false;
+        }
+        // One bucket of several is the series' own: looks are spread by its fingerprint.
+        let bucket_ms = self.block.geometry().bucket_ms;
+        let own = (state.labels.id().0 % SAFE_BUCKETS.unsigned_abs()).cast_signed();
+        if at.as_millis().div_euclid(bucket_ms).rem_euclid(SAFE_BUCKETS) == own {
+            return false;
+        }
+        let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
+        let growth = toward * self.block.summary(row).slope * watch.horizon.as_millis() as f64;
+        STEEPER * growth < toward * (state.threshold - value) && !self.has_left(row, value, limit.side, at, watch)
     }
 
     /// See the module.
