@@ -51,7 +51,7 @@ pub fn weighted_median_mut(pairs: &mut [(f64, f64)]) -> f64 {
 /// fraction of any sort: the median is the lowest value up to which, and the highest from which on, lies at least half of the weight.
 fn weighted_median_of_few(pairs: &[(f64, f64)]) -> f64 {
     let half = pairs.iter().map(|p| p.1).sum::<f64>() / 2.0;
-    if !(half > 0.0) {
+    if half.is_nan() || half <= 0.0 {
         return f64::NAN;
     }
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -115,7 +115,7 @@ mod tests {
         };
         for _ in 0..2_000 {
             // Whole weights: sums are exact, so that ties are ties either way. Weightless ones beyond the few make the long way.
-            let mut pairs: Vec<(f64, f64)> = (0..1 + next(12) as usize).map(|_| (next(6), 1.0 + next(4))).collect();
+            let mut pairs: Vec<(f64, f64)> = (0..=next(12) as usize).map(|_| (next(6), 1.0 + next(4))).collect();
             let few = weighted_median_mut(&mut pairs.clone());
             pairs.extend(std::iter::repeat_n((1e9, 0.0), FEW));
             assert_eq!(weighted_median_mut(&mut pairs), few, "{pairs:?}");

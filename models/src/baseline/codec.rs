@@ -39,12 +39,22 @@ impl Block {
         (0..SLOTS).for_each(|slot| c.shape[ring(slot)].iter().for_each(|v| out.f32(*v)));
         for row in 0..self.rows {
             for moments in [&c.closed[row], &c.open[row]] {
-                [moments.count, moments.mean, moments.m2].into_iter().for_each(|v| out.f64(v));
+                for value in [moments.count, moments.mean, moments.m2] {
+                    out.f64(value);
+                }
             }
-            [c.origin[row], c.last[row], c.level[row], c.scale[row]].into_iter().for_each(|v| out.f64(v));
-            [c.residual_sum[row], c.slope[row], c.wander[row]].into_iter().for_each(|v| out.f32(v));
-            [c.residual_base[row].cast_unsigned(), c.fine_count[row]].into_iter().for_each(|v| out.u16(v));
-            [c.first_ms[row], c.last_ms[row], c.seen[row].cast_signed()].into_iter().for_each(|v| out.i64(v));
+            for value in [c.origin[row], c.last[row], c.level[row], c.scale[row]] {
+                out.f64(value);
+            }
+            for value in [c.residual_sum[row], c.slope[row], c.wander[row]] {
+                out.f32(value);
+            }
+            for value in [c.residual_base[row].cast_unsigned(), c.fine_count[row]] {
+                out.u16(value);
+            }
+            for value in [c.first_ms[row], c.last_ms[row], c.seen[row].cast_signed()] {
+                out.i64(value);
+            }
             out.0.push(u8::from(c.seasonal[row]));
         }
         out.0

@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn every_feature_is_in_a_group_and_no_group_is_empty() {
-        for index in 0..GROUPS.len() {
-            assert!(NAMES.iter().any(|name| group(name) == index), "{}", GROUPS[index]);
+        for (index, title) in GROUPS.iter().enumerate() {
+            assert!(NAMES.iter().any(|name| group(name) == index), "{title}");
         }
         assert_eq!(group("level_z"), 0);
         assert_eq!(group("known_best"), 0);

@@ -85,9 +85,10 @@ impl Bands {
         // A step that no past origin has seen borrows from the last one that was, as little known as can be, and growing as fast as the
         // error of a line with a wrong slope: with the square root (a random walk) intervals beyond what was seen held 7 to 13 % less.
         let Some(known) = (0..=knot).rev().find(|&k| self.near[k].len() >= MIN_ERRORS) else { return (0.0, 0.0) };
-        let widen = match knot == known {
-            true => self.widening[known],
-            false => MAX_WIDENING * (self.knots[knot] + 1) as f64 / (self.knots[known] + 1) as f64,
+        let widen = if knot == known {
+            self.widening[known]
+        } else {
+            MAX_WIDENING * (self.knots[knot] + 1) as f64 / (self.knots[known] + 1) as f64
         };
         let pool = &self.near[known];
         let quantile = |q: f64| {

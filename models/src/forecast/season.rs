@@ -90,7 +90,7 @@ pub fn second(values: &[f64], first: usize) -> usize {
         return 0;
     }
     let found = find(&rest, 0);
-    if found >= 2 && first % found != 0 { found } else { 0 }
+    if found >= 2 && !first.is_multiple_of(found) { found } else { 0 }
 }
 
 /// The lag of the highest correlation in `short..=long` if it is the top of a hill there, and its height.

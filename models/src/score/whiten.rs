@@ -76,10 +76,8 @@ impl<const D: usize, const L: usize> Whitener<D, L> {
     /// The distance of `x`, which is 0 beyond the directions in use.
     pub fn distance(&self, x: &[f32; D], known: Known) -> Distance<D> {
         let mut error = [[0.0; MEMORIES]; D];
-        for a in 0..D {
-            for m in 0..MEMORIES {
-                error[a][m] = x[a] - self.mean[a][m];
-            }
+        for ((error, mean), x) in error.iter_mut().zip(&self.mean).zip(x) {
+            *error = mean.map(|mean| x - mean);
         }
         // What each direction is beyond what follows from those before it, and its whole variance.
         let (mut own, mut variance) = (error, self.left);
@@ -138,10 +136,10 @@ impl<const D: usize, const L: usize> Whitener<D, L> {
         // One over what is left of the sample's own weight after the directions so far: a sum, so that no division waits for another.
         let mut rarity = [[0.0; MEMORIES]; D];
         let mut sum = [1.0 / (gain[0] * keep[0]), 1.0 / (gain[1] * keep[1])];
-        for b in 0..D {
+        for ((rarity, own), left) in rarity.iter_mut().zip(&of.own).zip(&self.left) {
+            *rarity = sum;
             for m in 0..MEMORIES {
-                rarity[b][m] = sum[m];
-                sum[m] += of.own[b][m] * of.own[b][m] / (keep[m] * self.left[b][m] + LEAST_VARIANCE);
+                sum[m] += own[m] * own[m] / (keep[m] * left[m] + LEAST_VARIANCE);
             }
         }
         let mut follow = [[0.0; MEMORIES]; D];

@@ -86,7 +86,8 @@ mod tests {
         }
         // Alone, a day says nothing about the job.
         assert!(
-            said(&TwoRhythms, &(0..480).map(|i| (i as f64 / 24.0 * std::f64::consts::TAU).sin()).collect::<Vec<f64>>(), 24, 9).is_none()
+            said(&TwoRhythms, &(0..480).map(|i| (f64::from(i) / 24.0 * std::f64::consts::TAU).sin()).collect::<Vec<f64>>(), 24, 9)
+                .is_none()
         );
     }
 }
