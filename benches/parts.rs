@@ -14,6 +14,7 @@ use portent::core::labels::Labels;
 use portent::core::outlook::{Fit, Ring, outlook};
 use portent::core::watch::Side;
 use portent::source::prometheus::{DecodeLimits, Decoder, Payload};
+use portent_models::breach::Recalibration;
 use portent_models::forecast::{Bounds, Context, by_name};
 use support::figure::print;
 use support::fleet::{DAY, Kind, WARM_UP, body, frame, grid};
@@ -98,7 +99,7 @@ fn forecast(criterion: &mut Criterion) {
     let fine = measure(criterion, "forecast/fit_five_hours", 1, || fit(Ring::Fine));
     let (coarse_fit, fine_fit) = (fit(Ring::Coarse), fit(Ring::Fine));
     let looked = measure(criterion, "forecast/outlook", 1, || {
-        [&coarse_fit, &fine_fit].map(|fit| outlook(block, row, fit, now, &watch, Side::Above, 0.9))
+        [&coarse_fit, &fine_fit].map(|fit| outlook(block, row, fit, now, &watch, Side::Above, 0.9, &Recalibration::default()))
     });
     let horizon = coarse_fit.fitted.horizon();
     let context = Context::new(&block.coarse_means(row), 24, Bounds::default());

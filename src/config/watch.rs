@@ -238,11 +238,8 @@ pub fn read_calendar(node: &Node, cx: &mut Cx) -> BTreeSet<Date> {
         }
         for item in items.iter().take(MAX_DAYS) {
             match cx.text(item, "holidays").map(|text| date(&text)) {
-                Some(Ok(day)) => {
-                    if !days.insert(day) {
-                        cx.error(item.at, format!("holidays: {day} stands twice"));
-                    }
-                }
+                Some(Ok(day)) if !days.insert(day) => cx.error(item.at, format!("holidays: {day} stands twice")),
+                Some(Ok(_)) => {}
                 Some(Err(why)) => cx.error(item.at, format!("holidays: {why}")),
                 None => {}
             }

@@ -91,7 +91,7 @@ mod tests {
         let hour = civil::hour_of_day(&days.zone, at);
         let noise = ((at.as_millis() / 3_600_000 * 7919) % 97) as f64 / 97.0 - 0.5;
         let open = if days.is_holiday(at) { 0.25 } else { 1.0 };
-        100.0 + open * 80.0 * (8.0..20.0).contains(&hour).then_some(1.0).unwrap_or(0.0) + 3.0 * noise
+        100.0 + open * 80.0 * f64::from(u8::from((8.0..20.0).contains(&hour))) + 3.0 * noise
     }
 
     /// Mean absolute error of a day of hours after `origin`, told from five weeks before it.

@@ -156,7 +156,7 @@ fn log(effect: &Effect) {
             watch = a.watch, labels = %a.labels, score = a.score, value = a.value, expected = a.expected, "not normal: {}", a.because
         ),
         Effect::AnomalyEnded(a) => {
-            tracing::info!(watch = a.watch, labels = %a.labels, score = a.score, "normal again; it was: {}", a.because)
+            tracing::info!(watch = a.watch, labels = %a.labels, score = a.score, "normal again; it was: {}", a.because);
         }
     }
 }

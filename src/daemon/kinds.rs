@@ -126,7 +126,7 @@ mod tests {
         let clients = super::super::sources::clients(&config).unwrap();
         let watches: Vec<Arc<Watch>> = config.watches.into_iter().map(Arc::new).collect();
         let mut kinds = Kinds::default();
-        for _ in 0..MAX_ROUNDS + 1 {
+        for _ in 0..=MAX_ROUNDS {
             assert!(kinds.learn(&clients, &watches).await.is_empty());
         }
         assert_eq!(kinds.failed["a"], MAX_ROUNDS, "it is not asked for ever");

@@ -101,7 +101,8 @@ fn a_healthy_fleet_is_called_about_as_often_as_stated() {
     fn wave(i: usize) -> f64 {
         (i as f64 / DAY as f64 * std::f64::consts::TAU).sin()
     }
-    let kinds: [(&str, fn(usize, usize) -> f64); 6] = [
+    type Kind = fn(usize, usize) -> f64;
+    let kinds: [(&str, Kind); 6] = [
         ("flat", |_, r| 50.0 + bell(r)),
         ("daily", |i, r| 100.0 + 20.0 * wave(i) + 2.0 * bell(r)),
         ("weekly", |i, r| (100.0 + 30.0 * wave(i)) * if i / DAY % 7 < 5 { 1.0 } else { 0.7 } + 2.0 * bell(r)),

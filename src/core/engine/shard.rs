@@ -69,7 +69,9 @@ impl Shard {
 
     /// A shard from a checkpoint; block and scores have a row for each of `rows`.
     pub fn with(block: Block, scores: Scores, mut rows: Vec<Row>, episodes: Episodes) -> Self {
-        rows.iter_mut().for_each(|row| row.kin = kin::kin(&row.labels));
+        for row in &mut rows {
+            row.kin = kin::kin(&row.labels);
+        }
         Self {
             block,
             scores,

@@ -237,7 +237,7 @@ pub fn series(n: usize) -> SeriesReport {
 /// Every second one knows nothing yet.
 pub fn explanation(series: &SeriesReport, n: usize) -> Explanation {
     let said = |text: &str| Said { kind: "name".into(), text: text.into() };
-    let known = n % 2 == 0;
+    let known = n.is_multiple_of(2);
     Explanation {
         watch: Some(series.watch.clone()),
         series: series.labels.to_string(),

@@ -44,34 +44,27 @@ impl<'a> XorChunk<'a> {
             return Ok(None);
         }
         let sample = self.read;
-        self.step().ok_or(XorError::Short { sample })?.ok_or(XorError::Time { sample })?;
+        self.step(sample)?;
         self.read += 1;
         Ok(Some((self.at_ms, f64::from_bits(self.value))))
     }
 
-    /// Outer `None`: too few bits. Inner: a time beyond 64 bits.
-    fn step(&mut self) -> Option<Option<()>> {
-        match self.read {
+    fn step(&mut self, sample: usize) -> Result<(), XorError> {
+        let (short, time) = (XorError::Short { sample }, XorError::Time { sample });
+        match sample {
             0 => {
-                self.at_ms = zigzag(self.bits.varint()?);
-                self.value = self.bits.take(64)?;
-                return Some(Some(()));
+                self.at_ms = zigzag(self.bits.varint().ok_or(short)?);
+                self.value = self.bits.take(64).ok_or(short)?;
+                return Ok(());
             }
-            1 => self.delta_ms = self.bits.varint()? as i64,
+            1 => self.delta_ms = self.bits.varint().ok_or(short)? as i64,
             _ => {
-                let change = self.change()?;
-                self.delta_ms = match self.delta_ms.checked_add(change) {
-                    Some(delta) => delta,
-                    None => return Some(None),
-                };
+                let change = self.change().ok_or(short)?;
+                self.delta_ms = self.delta_ms.checked_add(change).ok_or(time)?;
             }
         }
-        self.at_ms = match self.at_ms.checked_add(self.delta_ms) {
-            Some(at) => at,
-            None => return Some(None),
-        };
-        self.change_value()?;
-        Some(Some(()))
+        self.at_ms = self.at_ms.checked_add(self.delta_ms).ok_or(time)?;
+        self.change_value().ok_or(short)
     }
 
     /// The change of the distance in time.
