@@ -34,7 +34,9 @@ pub fn measure(portent: &Portent, sets: &[Set]) -> Vec<Line> {
         let origins: Vec<Timestamp> = (0..ORIGINS).map(|n| end - Span::DAY - APART.times(n)).collect();
         let times: Vec<String> = origins.iter().map(ToString::to_string).collect();
         let mut arguments = vec!["--horizon", "24h", "--levels", "0.8,0.95", "-o", "csv"];
-        times.iter().for_each(|time| arguments.extend(["--origin", time]));
+        for time in &times {
+            arguments.extend(["--origin", time]);
+        }
         let csv = portent.run("forecast", &set.file, &arguments);
         let mut said: HashMap<(&str, &str), Vec<[f64; 5]>> = HashMap::new();
         for cells in rows(&csv) {
@@ -61,7 +63,7 @@ fn judge(grid: &[f64], at: usize, day: usize, path: &[[f64; 5]], [ours, naive]: 
     let (past, truth) = (&grid[..at], &grid[at..at + day]);
     let scale = seasonal_naive_scale(past, day);
     // A series that does the same each day makes every error infinite.
-    if !(scale > 0.0) || path.len() < day {
+    if scale.is_nan() || scale <= 0.0 || path.len() < day {
         return;
     }
     let column = |i: usize| path[..day].iter().map(|step| step[i]).collect::<Vec<f64>>();

@@ -37,7 +37,9 @@ fn main() {
     for (_, measure) in PARTS.into_iter().filter(|(name, _)| wanted(name)) {
         let lines = measure(&portent, &sets);
         if !as_json {
-            lines.iter().for_each(|line| println!("{line}"));
+            for line in &lines {
+                println!("{line}");
+            }
         }
         all.extend(lines);
     }

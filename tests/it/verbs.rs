@@ -351,7 +351,9 @@ fn a_second_backtest_over_the_same_time_needs_no_server() {
     };
     let way = |report: &Value| report["notes"][0].as_str().unwrap().rsplit_once("samples came ").unwrap().1.to_owned();
     let same = |a: &Value, b: &Value| {
-        ["predictions", "events", "summary", "anomalies"].iter().for_each(|part| assert_eq!(a[part], b[part], "{part}"));
+        for part in ["predictions", "events", "summary", "anomalies"] {
+            assert_eq!(a[part], b[part], "{part}");
+        }
     };
 
     write("queue_depth");
