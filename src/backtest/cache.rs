@@ -39,8 +39,8 @@ pub struct Cache {
 /// Whose answer it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The server's address.
-    pub server: &'a str,
+    /// Whose data it is: address, tenant, user.
+    pub server: u128,
     pub query: &'a str,
 }
 
@@ -104,7 +104,7 @@ impl Cache {
 
     fn path(&self, asked: Asked<'_>, grid: Grid) -> PathBuf {
         let (start, step) = (grid.start.as_millis(), grid.step.as_millis());
-        let key = xxh3_128(format!("{VERSION}\0{}\0{}\0{start}\0{step}\0{}", asked.server, asked.query, grid.len).as_bytes());
+        let key = xxh3_128(format!("{VERSION}\0{:x}\0{}\0{start}\0{step}\0{}", asked.server, asked.query, grid.len).as_bytes());
         self.folder.join(format!("{key:032x}.parquet"))
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn what_was_answered_comes_back_bit_for_bit_and_only_to_whom_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(dir.path()).unwrap();
-        let asked = Asked { server: "http://a/", query: "disk" };
+        let asked = Asked { server: 1, query: "disk" };
         let (whole, grid) = (frame(grid(300)), grid(300));
         assert!(cache.read(asked, grid).is_none());
         cache.write(asked, &whole, late()).unwrap();
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(found.labels(), whole.labels());
         let bits = |frame: &Frame| frame.values().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&found), bits(&whole));
-        for other in [Asked { server: "http://b/", ..asked }, Asked { query: "disk2", ..asked }] {
+        for other in [Asked { server: 2, ..asked }, Asked { query: "disk2", ..asked }] {
             assert!(cache.read(other, grid).is_none());
         }
         assert!(cache.read(asked, Grid { len: 299, ..grid }).is_none());
@@ -222,7 +222,7 @@ mod tests {
     fn a_damaged_file_is_none_and_what_is_not_settled_is_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::open(dir.path()).unwrap();
-        let asked = Asked { server: "http://a/", query: "disk" };
+        let asked = Asked { server: 1, query: "disk" };
         let whole = frame(grid(300));
         cache.write(asked, &whole, grid(300).last() + Span::MINUTE).unwrap();
         assert!(cache.read(asked, grid(300)).is_none());

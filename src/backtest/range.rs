@@ -28,9 +28,9 @@ pub enum RangeError {
     Chart(#[from] ChartError),
 }
 
-/// Where a range is read from.
+/// A server, and what it has answered before.
 #[derive(Clone, Copy, Debug)]
-pub struct From<'a> {
+pub struct Server<'a> {
     pub client: &'a PrometheusClient,
     pub cache: Option<&'a Cache>,
     /// The time of reading: what is too young then is not kept.
@@ -45,7 +45,7 @@ pub struct From<'a> {
 pub async fn feed(
     backtest: &mut Backtest,
     watch_index: usize,
-    source: From<'_>,
+    source: Server<'_>,
     (from, to): (Timestamp, Timestamp),
     mut go_on: impl FnMut(f64) -> bool,
 ) -> Result<bool, RangeError> {
@@ -88,14 +88,14 @@ pub async fn feed(
 ///
 /// # Errors
 /// The source's.
-pub async fn has_data(source: From<'_>, query: &str, at: Timestamp) -> Result<bool, SourceError> {
+pub async fn has_data(source: Server<'_>, query: &str, at: Timestamp) -> Result<bool, SourceError> {
     let point = Grid { start: at, step: Span::SECOND, len: 1 };
     Ok(Reading::new(source, query, "probe").stretch(point).await?.0.rows() > 0)
 }
 
 /// One query under way.
 struct Reading<'a> {
-    source: From<'a>,
+    source: Server<'a>,
     query: &'a str,
     watch: &'a str,
     /// Whether remote read will do, once that has been asked.
@@ -106,13 +106,13 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(source: From<'a>, query: &'a str, watch: &'a str) -> Self {
+    fn new(source: Server<'a>, query: &'a str, watch: &'a str) -> Self {
         Self { source, query, watch, remote: OnceCell::new(), is_refused: AtomicBool::new(false), came: Default::default() }
     }
 
     async fn stretch(&self, grid: Grid) -> Result<(Frame, Remarks), SourceError> {
-        let From { client, cache, now } = self.source;
-        let asked = Asked { server: client.shown_url(), query: self.query };
+        let Server { client, cache, now } = self.source;
+        let asked = Asked { server: client.identity(), query: self.query };
         if let Some(frame) = cache.and_then(|cache| cache.read(asked, grid)) {
             self.came[0].fetch_add(1, Ordering::Relaxed);
             return Ok((frame, Remarks::default()));

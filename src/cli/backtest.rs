@@ -186,7 +186,7 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
         // What is judged from `from` on has learned before; a whole window where the server still has it.
         let warmup = args.warmup.unwrap_or(watch.baseline.window);
         let from = args.from.map_or(to - DEFAULT_RANGE, |from| from - warmup);
-        let source = range::From { client, cache: cache.as_ref(), now };
+        let source = range::Server { client, cache: cache.as_ref(), now };
         let reading = range::feed(&mut backtest, index, source, (from, to), |done| {
             progress.at((index as f64 + done) / watches.len() as f64);
             !stop.is_asked()
@@ -295,7 +295,7 @@ async fn with_data(
     let mut watches = Vec::new();
     for used in &config.packs {
         let Some(client) = clients.get(&used.source) else { continue };
-        let source = range::From { client, cache, now };
+        let source = range::Server { client, cache, now };
         if range::has_data(source, &used.pack.probe, at).await.map_err(|e| source_failure(e.into()))? {
             watches.extend(used.pack.watches_on(&used.source, true));
         }

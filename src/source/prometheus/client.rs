@@ -65,6 +65,11 @@ impl PrometheusClient {
         Ok(Self { base: settings.url.clone(), shown: shown.clone(), settings, headers, http, under_way, bounds })
     }
 
+    /// Whose data this reads: see [`PrometheusSettings::identity`].
+    pub fn identity(&self) -> u128 {
+        self.settings.identity()
+    }
+
     /// The server's URL, fit to be shown.
     pub fn shown_url(&self) -> &str {
         &self.shown
@@ -262,6 +267,27 @@ mod tests {
         ] {
             assert_eq!(endpoint(&base.parse().unwrap(), "api/v1/query").as_str(), want);
         }
+    }
+
+    #[test]
+    fn whose_data_it_is_is_told_apart() {
+        let of = |url: &str| PrometheusSettings::new(url.parse().unwrap());
+        let plain = of("http://h/x?k=1");
+        let bearer = |auth| PrometheusSettings { auth: Auth::Bearer(auth), ..plain.clone() };
+        let all = [
+            plain.clone(),
+            of("http://h/x?k=2"),
+            PrometheusSettings { tenant: Some("a".into()), ..plain.clone() },
+            PrometheusSettings { tenant: Some("b".into()), ..plain.clone() },
+            PrometheusSettings { headers: vec![("a".into(), Secret::new("b"))], ..plain.clone() },
+            bearer(SecretSource::Inline(Secret::new("t"))),
+            bearer(SecretSource::File("t.key".into())),
+            of("http://user:secret@h/x?k=1"),
+        ];
+        let known: Vec<u128> = all.into_iter().map(|settings| PrometheusClient::new(settings).unwrap().identity()).collect();
+        assert!((0..known.len()).all(|i| !known[..i].contains(&known[i])), "{known:?}");
+        let other_secret = PrometheusClient::new(of("http://user:other@h/x?k=1")).unwrap();
+        assert_eq!(other_secret.identity(), known[7], "a password may be renewed");
     }
 
     #[test]

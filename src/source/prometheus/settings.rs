@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
+use xxhash_rust::xxh3::Xxh3;
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -157,6 +158,29 @@ pub struct PrometheusSettings {
 }
 
 impl PrometheusSettings {
+    /// Tells apart whose data is read: the whole address, tenant, headers and user. Not what renews itself: a token's text or its file's
+    /// content. Stable between runs, so that answers can be kept under it.
+    pub fn identity(&self) -> u128 {
+        let mut hash = Xxh3::new();
+        let mut part = |text: &str| {
+            hash.update(text.as_bytes());
+            hash.update(&[0xff]);
+        };
+        part(self.url.as_str());
+        part(self.tenant.as_deref().unwrap_or_default());
+        for (name, value) in &self.headers {
+            part(name);
+            part(value.reveal());
+        }
+        match &self.auth {
+            Auth::None => {}
+            Auth::Basic { username, .. } => part(username),
+            Auth::Bearer(SecretSource::Inline(token)) => part(token.reveal()),
+            Auth::Bearer(SecretSource::File(path)) => part(&path.to_string_lossy()),
+        }
+        hash.digest128()
+    }
+
     /// A server at `url`, everything else as by default.
     pub fn new(url: Url) -> Self {
         Self {

@@ -66,7 +66,7 @@ fn through_a_range(data: Arc<DataSet>) -> Vec<Effect> {
         let mut backtest = Backtest::new(watches.clone(), Vec::new(), judging());
         let (sender, receiver) = mpsc::channel();
         backtest.show_to(sender);
-        let source = range::From { client: &client, cache: None, now: at(END) };
+        let source = range::Server { client: &client, cache: None, now: at(END) };
         for index in 0..watches.len() {
             assert!(range::feed(&mut backtest, index, source, (reads_from(), at(END - 1)), |_| true).await.unwrap());
         }

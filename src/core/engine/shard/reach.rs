@@ -1,7 +1,7 @@
 //! Which series need no forecast now: those that are so far from their threshold that nothing they have done in the past week would bring
 //! them there, and those that a forecast found safe some hours ago and that do nothing new.
 //!
-//! A look costs most of a millisecond and most series are healthy; this costs a microsecond. It errs towards looking: a series that leaves
+//! A look fits a forecast and most series are healthy; this reads the week's hours once. It errs towards looking: a series that leaves
 //! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope is looked at.
 
 use super::Shard;
@@ -75,5 +75,88 @@ impl Shard {
         let hours_ahead = horizon_ms / geometry.bucket_ms as f64;
         let comes_near = speed.is_finite() && SPEED * speed * hours_ahead >= left;
         !comes_near && !self.has_left(row, value, limit.side, at, watch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portent_models::baseline::Geometry;
+    use portent_models::breach::Recalibration;
+
+    use super::*;
+    use crate::core::engine::Judged;
+    use crate::core::engine::shard::Column;
+    use crate::core::labels::Labels;
+    use crate::core::time::Span;
+
+    const STEP: Span = Span::from_secs(300);
+    const DAY: i64 = 288;
+
+    fn at(i: i64) -> Timestamp {
+        Timestamp::from_millis(1_793_577_600_000) + STEP.times(i)
+    }
+
+    /// A watch above 0.9 within a day, and one series of it after so many samples.
+    fn fed(samples: i64, value: impl Fn(i64) -> f64) -> (Shard, Watch) {
+        let text =
+            "sources: [{ name: a, prometheus: { url: \"http://127.0.0.1:1\" } }]\nwatches: [{ name: w, query: x, step: 5m, above: 0.9 }]\n";
+        let watch = crate::config::parse(text, "test.yaml").unwrap().watches.remove(0);
+        let geometry = Geometry::new(watch.baseline.window.as_millis(), watch.step.as_millis());
+        let mut shard = Shard::new(geometry, watch.baseline.score);
+        shard.add(&Labels::named("x"));
+        shard.set_all_thresholds(0.9);
+        let (settled, mut effects) = (Recalibration::default(), Vec::new());
+        for i in 0..samples {
+            let column = Column { at: at(i), watch: &watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), settled: &settled };
+            shard.column(column, &[(0, value(i))], &mut effects);
+        }
+        (shard, watch)
+    }
+
+    fn noise(i: i64) -> f64 {
+        (i * 7_919 % 97) as f64 / 97.0 - 0.5
+    }
+
+    #[test]
+    fn what_is_far_and_does_nothing_new_is_out_of_reach_and_no_other() {
+        let reach = |end: i64, last: f64, value: &dyn Fn(i64) -> f64| {
+            let (shard, watch) = fed(end, value);
+            let limit = watch.limit.clone().unwrap();
+            shard.is_out_of_reach(0, last, &limit, at(end), &watch)
+        };
+        let calm = |i: i64| 0.2 + 0.02 * noise(i);
+        assert!(reach(5 * DAY, 0.2, &calm));
+        assert!(!reach(5 * DAY, 0.3, &calm), "it has left its normal band");
+        assert!(!reach(DAY / 2, 0.2, &calm), "half a day is no week");
+        assert!(!reach(5 * DAY, 0.2, &|_| 0.2), "what never moved says nothing");
+        let swings = |i: i64| 0.45 + 0.3 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+        assert!(!reach(5 * DAY, 0.45, &swings), "its own range would bring it there");
+    }
+
+    #[test]
+    fn what_was_found_safe_rests_most_hours_until_it_does_something_new() {
+        let (mut shard, watch) = fed(6 * DAY, |i| 0.5 + 0.1 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin() + 0.01 * noise(i));
+        let limit = watch.limit.clone().unwrap();
+        assert!(shard.rows[0].likelihood < SAFE_LIKELIHOOD && shard.rows[0].next_look > Timestamp::MIN);
+        let rests = |shard: &Shard, hour: i64, value: f64| shard.is_still_safe(0, value, &limit, at(6 * DAY + 12 * hour), &watch);
+        let hours = (0..6).filter(|hour| rests(&shard, *hour, 0.5)).count();
+        assert_eq!(hours, 5, "one hour in six is its own");
+        let hour = (0..6).find(|hour| rests(&shard, *hour, 0.5)).unwrap();
+        assert!(!rests(&shard, hour, 0.75), "it has left its normal band");
+        shard.rows[0].wake = 0.49;
+        assert!(!rests(&shard, hour, 0.5), "it has come half way");
+        shard.rows[0].wake = f64::NAN;
+        shard.rows[0].likelihood = 0.02;
+        assert!(!rests(&shard, hour, 0.5), "it was not found safe");
+    }
+
+    #[test]
+    fn what_will_be_there_by_its_slope_does_not_rest() {
+        // 0.5 a day: from 0.6 on the rest of the way is less than a day and a half.
+        let (mut shard, watch) = fed(5 * DAY, |i| -1.9 + 0.5 * i as f64 / DAY as f64 + 0.002 * noise(i));
+        let limit = watch.limit.clone().unwrap();
+        let value = -1.9 + 2.5;
+        shard.rows[0].likelihood = 0.0;
+        assert!((0..6).all(|hour| !shard.is_still_safe(0, value, &limit, at(5 * DAY + 12 * hour), &watch)));
     }
 }
