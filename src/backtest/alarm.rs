@@ -8,8 +8,11 @@ use crate::core::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
-    /// The breach that began at `at` was within the horizon.
+    /// The breach, or whatever else is the truth, that began at `at` was within the horizon.
     CameTrue { at: Timestamp },
+    /// The event that began at `at` was under way already when it was raised: it came too late to be of use, and was not in vain. Never where
+    /// thresholds are the truth, since nothing is raised past them.
+    Late { at: Timestamp },
     /// The horizon passed with enough samples and without a breach.
     DidNot,
     /// Too few samples to tell.

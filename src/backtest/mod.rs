@@ -9,16 +9,19 @@
 //! for bit. Samples come in windows, so that memory holds a window and not a year.
 
 mod alarm;
+mod bootstrap;
 pub mod cache;
 pub mod files;
 mod observe;
 pub mod range;
+mod reliability;
 mod report;
 mod rival;
 mod sign;
 mod summary;
 #[cfg(test)]
 mod tests;
+pub mod truth;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,12 +29,15 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 pub use alarm::Verdict;
+pub use bootstrap::{FEW, INTERVAL_LEVEL, Interval};
 pub use observe::ONE_EVENT;
+pub use reliability::{Bin, Coverage, Reliability};
 pub use report::{Event, Outcome, Report, Told};
 pub use summary::{Group, SummaryError};
 
 use self::observe::Observer;
 use self::report::Recorded;
+use self::truth::{Truth, TruthKind};
 use crate::chart::{self, ChartError, Style};
 use crate::core::anomaly::Anomaly;
 use crate::core::engine::{Effect, Engine, Input, Judged, TOO_LATE};
@@ -62,6 +68,7 @@ pub struct Backtest {
     engine: Engine,
     observers: Vec<Observer>,
     judging: Judging,
+    truth: Truth,
     /// Of each watch, once its first sample is known.
     judge_from: Vec<Option<Timestamp>>,
     told: Vec<(Prediction, Prediction, Option<PathBuf>)>,
@@ -82,6 +89,7 @@ impl Backtest {
             judge_from: vec![None; watches.len()],
             engine: Engine::new(watches, playbooks),
             judging,
+            truth: Truth::default(),
             told: Vec::new(),
             place: HashMap::new(),
             anomalies: Vec::new(),
@@ -98,6 +106,11 @@ impl Backtest {
     /// picture shows what the engine knew at that moment and no later.
     pub fn draw_into(&mut self, folder: PathBuf) {
         self.charts = Some(folder);
+    }
+
+    /// Judges by what somebody else says has happened, and not by thresholds.
+    pub fn judge_by(&mut self, truth: Truth) {
+        self.truth = truth;
     }
 
     /// Sends every effect there, in the order of the engine's steps.
@@ -232,8 +245,18 @@ impl Backtest {
         }
         self.told.sort_by(|(a, ..), (b, ..)| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
         self.anomalies.sort_by(|a, b| (a.started_at, &a.watch, &a.labels).cmp(&(b.started_at, &b.watch, &b.labels)));
-        let scored = report::score(Recorded { observers: self.observers, told: self.told, anomalies: self.anomalies, end })?;
+        let kind = self.truth.kind;
+        let Self { observers, told, anomalies, truth, .. } = self;
+        let scored = report::score(Recorded { observers, told, anomalies, truth, end })?;
+        let mut lead_times_s: Vec<f64> = scored.events.iter().filter_map(|event| event.lead_time_s).collect();
+        lead_times_s.sort_by(f64::total_cmp);
+        self.notes.extend(unfound(kind, &scored.unfound));
         Ok(Report {
+            truth: kind,
+            interval_level: INTERVAL_LEVEL,
+            reliability: Reliability::of(&self.engine, &scored.predictions),
+            coverage: Coverage::of(&self.engine),
+            lead_times_s,
             from: self.from,
             judged_from: self.judge_from.iter().flatten().min().copied(),
             to: self.to,
@@ -249,6 +272,18 @@ impl Backtest {
             by_service: scored.by_service,
         })
     }
+}
+
+/// What the reader should know about labels that were about nothing.
+fn unfound(kind: TruthKind, unfound: &[String]) -> Option<String> {
+    /// Named one by one; the rest is counted.
+    const NAMED: usize = 5;
+    if unfound.is_empty() {
+        return None;
+    }
+    let named = unfound.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let more = if unfound.len() > NAMED { format!(" and {} more", unfound.len() - NAMED) } else { String::new() };
+    Some(format!("{} about no series that was looked at: {named}{more}", kind.as_str()))
 }
 
 /// One column of a frame as a frame.

@@ -32,6 +32,10 @@ pub(super) struct Seen {
     threshold: f64,
     breach: BreachWatch,
     first: Option<Timestamp>,
+    /// Time of the newest sample.
+    pub last: Option<Timestamp>,
+    /// When the watch began to be judged.
+    judge_from: Timestamp,
     last_bad: Option<Timestamp>,
     /// Whether the breaches of now belong to the last of `events`.
     in_event: bool,
@@ -91,6 +95,8 @@ impl Seen {
             threshold,
             breach: BreachWatch::default(),
             first: None,
+            last: None,
+            judge_from: Timestamp::MAX,
             last_bad: None,
             in_event: false,
             judged: 0,
@@ -100,16 +106,17 @@ impl Seen {
     }
 
     fn sample(&mut self, at: Timestamp, value: f64, watch: &Watch, judge_from: Timestamp) {
-        let first = *self.first.get_or_insert(at);
-        let counts = |at: Timestamp| at >= judge_from && at - first >= watch.baseline.min_history;
-        self.judged += u64::from(counts(at));
+        self.first.get_or_insert(at);
+        (self.last, self.judge_from) = (Some(at), judge_from);
+        let counts = self.counts(at, watch);
+        self.judged += u64::from(counts);
         let Some(limit) = watch.limit.as_ref().filter(|_| !self.threshold.is_nan()) else { return };
         let bad = limit.side.is_breach(value, self.threshold);
         let was = self.breach.breached;
         let began = self.breach.sample(at, bad, watch.hysteresis.sustain);
         if let Some(since) = began {
             if self.last_bad.is_none_or(|last| since - last > ONE_EVENT) {
-                self.in_event = counts(since);
+                self.in_event = self.counts(since, watch);
                 self.events.extend(self.in_event.then_some((since, None)));
             } else if let Some(event) = self.events.last_mut().filter(|_| self.in_event) {
                 event.1 = None;
@@ -125,8 +132,13 @@ impl Seen {
             self.last_bad = Some(at);
         }
         let near = self.breach.is_near();
-        let look = Look { at, value, limit, threshold: self.threshold, began, near, judged: counts(at) };
+        let look = Look { at, value, limit, threshold: self.threshold, began, near, judged: counts };
         self.rivals.iter_mut().for_each(|rival| rival.sample(&look, watch));
+    }
+
+    /// Whether something could have been told about what begins at that time: there was a past to learn from, and somebody to be told.
+    pub fn counts(&self, at: Timestamp, watch: &Watch) -> bool {
+        at >= self.judge_from && self.first.is_some_and(|first| at - first >= watch.baseline.min_history)
     }
 
     /// Each rival's alarms, in the order of [`Sign::all`], once no more samples come.

@@ -45,6 +45,7 @@ fn told(told: &Told) -> Vec<String> {
     let (p, outcome) = (&told.prediction, &told.outcome);
     let truth = match outcome.verdict {
         Verdict::CameTrue { .. } => "came true",
+        Verdict::Late { .. } => "too late",
         Verdict::DidNot => "did not",
         Verdict::NotKnown => "not known",
         Verdict::Pending => "pending",
@@ -204,6 +205,7 @@ pub fn write_csv(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for Told { prediction: p, outcome } in &report.predictions {
         let (verdict, crossed) = match outcome.verdict {
             Verdict::CameTrue { at } => ("came_true", Some(at)),
+            Verdict::Late { at } => ("late", Some(at)),
             Verdict::DidNot => ("did_not", None),
             Verdict::NotKnown => ("not_known", None),
             Verdict::Pending => ("pending", None),
