@@ -82,6 +82,9 @@ impl Rival {
 
     /// Lets time pass up to `at`; alarms whose horizon has passed `grace` ago are settled.
     fn settle(&mut self, at: Timestamp, watch: &Watch, grace: Span) {
+        if self.waiting.is_empty() {
+            return;
+        }
         let wanted = LEAST_SEEN * (watch.horizon.as_millis() / watch.step.as_millis().max(1)) as f64;
         for Waiting { alarm, seen } in &mut self.waiting {
             if alarm.verdict == Verdict::Pending && at > alarm.due_at + grace {

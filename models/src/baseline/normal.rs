@@ -213,16 +213,23 @@ fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Optio
 }
 
 fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bool {
-    let spread = |of: &dyn Fn(usize) -> f64| {
-        let values: Vec<f64> = (1..BUCKETS).filter(|&age| means[age].is_finite()).map(of).collect();
-        let mut flat = around(&values, median_slope(&values));
-        let middle = median_mut(&mut flat);
-        for distance in &mut flat {
+    let mut values: Vec<f64> = Vec::with_capacity(BUCKETS);
+    let mut spread = |of: &dyn Fn(usize) -> f64| {
+        values.clear();
+        values.extend((1..BUCKETS).filter(|&age| means[age].is_finite()).map(of));
+        let slope = median_slope(&values);
+        let (slope, end) = (if slope.is_finite() { slope } else { 0.0 }, values.len() as f64 - 1.0);
+        values.iter_mut().enumerate().for_each(|(i, v)| *v += slope * (end - i as f64));
+        let middle = median_mut(&mut values);
+        for distance in &mut values {
             *distance = (*distance - middle).abs();
         }
-        flat.sort_unstable_by(f64::total_cmp);
-        let near = &flat[..(flat.len() as f64 * SHAPE_COUNTS) as usize];
-        near.iter().sum::<f64>() / near.len().max(1) as f64
+        let near = (values.len() as f64 * SHAPE_COUNTS) as usize;
+        if near < values.len() {
+            // Which are the nearest matters, not their order.
+            values.select_nth_unstable_by(near, f64::total_cmp);
+        }
+        values[..near].iter().sum::<f64>() / near.max(1) as f64
     };
     let without = spread(&|age| means[age]);
     let with = spread(&|age| means[age] - shape[slots[age] % SLOTS]);

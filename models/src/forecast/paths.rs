@@ -12,14 +12,14 @@ use crate::robust::quantile_mut;
 
 /// Past origins that are looked at, where the horizon is short. More cost time linearly; calibration gained little beyond this (error paths
 /// of neighbouring origins overlap).
-const MAX_ORIGINS: usize = 48;
+const MAX_ORIGINS: usize = 40;
 /// However long the horizon, so many.
-const MIN_ORIGINS: usize = 24;
+const MIN_ORIGINS: usize = 16;
 /// Steps that are looked at over all origins, between the two.
 const MAX_STEPS: usize = 6_912;
 /// Origins are this far apart, in seasons: near enough for the recent past to be what counts, and meeting every part of the day within a
 /// few days.
-const SPACING_SEASONS: f64 = 5.0 / 24.0;
+const SPACING_SEASONS: f64 = 7.0 / 24.0;
 /// At the last origin this part of the horizon has been seen, but no more than this part of what can be judged is given up for it.
 const SEEN_SHARE: usize = 6;
 const PAST_SHARE: usize = 4;
@@ -104,13 +104,13 @@ impl ErrorPaths {
                 errors[[row, h]] = context.truth(past + h) - predicted[[row, h]];
             }
         }
-        let bands = Bands::new(&errors, Some(origins));
+        let bands = Bands::new(errors.ncols(), Some(origins.to_vec()));
         Self { errors, windows: windows(context, predicted.ncols()), bands }
     }
 
     /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
     pub(crate) fn imagined(errors: Array2<f64>) -> Self {
-        let bands = Bands::new(&errors, None);
+        let bands = Bands::new(errors.ncols(), None);
         Self { errors, windows: Vec::new(), bands }
     }
 
@@ -141,7 +141,7 @@ impl ErrorPaths {
 
     /// Offsets (below ≤ 0, above ≥ 0) from the median that hold the truth at step `h` (from 0) with probability `level`.
     pub fn interval(&self, h: usize, level: f64) -> (f64, f64) {
-        self.bands.at(h, level)
+        self.bands.at(&self.errors, h, level)
     }
 
     /// How much of the first step's error is still there a step later, [0, 1]: a trend's error stays, noise does not.

@@ -7,7 +7,7 @@
 
 use super::rules::average;
 use super::told::{Past, Rule, Told};
-use crate::robust::{SIGMA_PER_MAD, median_mut, weighted_median_mut};
+use crate::robust::{SIGMA_PER_MAD, median_mut, weighted_medians};
 
 /// A rule whose errors are this many times the best one's has no say.
 const WORST_RATIO: f64 = 2.0;
@@ -111,19 +111,17 @@ impl Pool {
 
     /// The combined path of one origin, as far as `out` is long; steps at which nobody spoke are NaN.
     pub(super) fn path(&self, origin: usize, out: &mut [f64]) {
-        let mut votes: Vec<(f64, f64)> = Vec::with_capacity(self.voices.len());
-        let mut speaking: Vec<(f64, &[f64])> = Vec::with_capacity(self.voices.len());
-        let mut b = usize::MAX;
-        for (h, o) in out.iter_mut().enumerate() {
-            if block(h) != b {
-                b = block(h);
-                speaking.clear();
-                let heard = |v: &'_ &Voice| v.weights[b] > 0.0;
-                speaking.extend(self.voices.iter().filter(heard).filter_map(|v| v.told.path(origin).map(|path| (v.weights[b], path))));
+        let mut speaking: Vec<(&[f64], f64, f64)> = Vec::with_capacity(MAX_HEARD);
+        let (mut from, mut width) = (0, FIRST_BLOCK);
+        while from < out.len() {
+            let to = (from + width).min(out.len());
+            let b = block(from);
+            speaking.clear();
+            for voice in self.voices.iter().filter(|voice| voice.weights[b] > 0.0) {
+                speaking.extend(voice.told.path(origin).map(|path| (&path[from..to], 0.0, voice.weights[b])));
             }
-            votes.clear();
-            votes.extend(speaking.iter().map(|(weight, path)| (path[h], *weight)));
-            *o = weighted_median_mut(&mut votes);
+            weighted_medians(&speaking, &mut out[from..to]);
+            (from, width) = (to, 2 * width);
         }
     }
 

@@ -22,6 +22,10 @@ const BETTER: f64 = 0.15;
 const MIN_REST: f64 = 1e-4;
 /// Values that are looked at, the newest: eight weeks of five minutes, a few milliseconds.
 const MAX_VALUES: usize = 16_384;
+/// Up to so many values it is quicker to ask first whether there is any hill at all.
+const MAX_DIRECT: usize = 1_024;
+/// What sums in another order differ by at most.
+const ROUNDING: f64 = 1e-6;
 /// Values further than this many robust sigmas out are drawn in: one spike has power at every frequency.
 const CLIP_SIGMAS: f64 = 4.0;
 
@@ -31,6 +35,9 @@ pub fn find(values: &[f64], expected: usize) -> usize {
     let values = &values[values.len().saturating_sub(MAX_VALUES)..];
     let Some(flat) = flattened(values) else { return expected };
     let n = flat.len();
+    if n <= MAX_DIRECT && !has_hill(&flat) {
+        return expected;
+    }
     let spectrum = Spectrum::of(&flat);
     let correlation = &spectrum.autocorrelation;
     let longest = n / MIN_REPEATS;
@@ -91,6 +98,25 @@ pub fn second(values: &[f64], first: usize) -> usize {
     }
     let found = find(&rest, 0);
     if found >= 2 && !first.is_multiple_of(found) { found } else { 0 }
+}
+
+/// Whether the autocorrelation of values without a mean has a hill that could be a period's; see [`hill`]. Most series have none, and a
+/// spectrum costs several times as much.
+fn has_hill(flat: &[f64]) -> bool {
+    let n = flat.len();
+    let at = |lag: usize| flat[lag..].iter().zip(flat).map(|(a, b)| a * b).sum::<f64>() / (n - lag) as f64;
+    let zero = at(0);
+    let (mut valley, mut before) = (f64::INFINITY, f64::INFINITY);
+    for lag in 1..=n / MIN_REPEATS {
+        let height = at(lag) / zero;
+        // A top of a hill is no lower than what stands before it; what comes after is left to the closer look.
+        if lag >= 2 && height >= before && height >= MIN_CORRELATION - ROUNDING && height - valley >= MIN_HILL - ROUNDING {
+            return true;
+        }
+        valley = valley.min(height);
+        before = height;
+    }
+    false
 }
 
 /// The lag of the highest correlation in `short..=long` if it is the top of a hill there, and its height.

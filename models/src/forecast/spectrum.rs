@@ -5,9 +5,14 @@
 
 use std::f64::consts::TAU;
 
-/// Cooley and Tukey's transform (1965), in place; the length is a power of two. `sign` -1 forward, 1 back (without the 1/n).
+/// Roots of one, the first half of `n` of them: every stage of a transform takes its own from these.
+fn roots(n: usize) -> Vec<(f64, f64)> {
+    (0..n / 2).map(|k| (-TAU * k as f64 / n as f64).sin_cos()).collect()
+}
+
+/// Cooley and Tukey's transform (1965), in place; the length is a power of two.
 #[allow(clippy::many_single_char_names, reason = "the letters of the paper")]
-fn transform(re: &mut [f64], im: &mut [f64], sign: f64) {
+fn transform(re: &mut [f64], im: &mut [f64], roots: &[(f64, f64)]) {
     let n = re.len();
     debug_assert!(n.is_power_of_two() && im.len() == n);
     let mut j = 0;
@@ -26,9 +31,8 @@ fn transform(re: &mut [f64], im: &mut [f64], sign: f64) {
     let mut len = 2;
     while len <= n {
         let half = len / 2;
-        let roots: Vec<(f64, f64)> = (0..half).map(|k| (sign * TAU * k as f64 / len as f64).sin_cos()).collect();
         for start in (0..n).step_by(len) {
-            for (k, &(sin, cos)) in roots.iter().enumerate() {
+            for (k, &(sin, cos)) in roots.iter().step_by(n / len).enumerate() {
                 let (a, b) = (start + k, start + k + half);
                 let (x, y) = (re[b] * cos - im[b] * sin, re[b] * sin + im[b] * cos);
                 (re[b], im[b]) = (re[a] - x, im[a] - y);
@@ -55,11 +59,13 @@ impl Spectrum {
         let mut re = values.to_vec();
         re.resize(padded, 0.0);
         let mut im = vec![0.0; padded];
-        transform(&mut re, &mut im, -1.0);
+        let roots = roots(padded);
+        transform(&mut re, &mut im, &roots);
         let mut power: Vec<f64> = re.iter().zip(&im).map(|(a, b)| a * a + b * b).collect();
         let mut back = power.clone();
         im.fill(0.0);
-        transform(&mut back, &mut im, 1.0);
+        // Power is the same at a frequency and its negative: there and back are one.
+        transform(&mut back, &mut im, &roots);
         power.truncate(padded / 2);
         let zero = back.first().copied().unwrap_or(0.0) / n.max(1) as f64;
         let autocorrelation = (0..n).map(|lag| if zero > 0.0 { back[lag] / (n - lag) as f64 / zero } else { 0.0 }).collect();

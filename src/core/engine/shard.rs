@@ -268,8 +268,9 @@ impl Shard {
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let threshold = self.rows[row].threshold;
         let may_rest = !is_open && !watch.profile.deadline;
-        let is_far = may_rest && self.is_out_of_reach(row, value, limit, at, watch);
-        let rests = is_far || (may_rest && self.is_still_safe(row, value, limit, at, watch));
+        let is_safe = may_rest && self.is_still_safe(row, value, limit, at, watch);
+        let is_far = may_rest && !is_safe && self.is_out_of_reach(row, value, limit, at, watch);
+        let rests = is_safe || is_far;
         let outlook = if rests { None } else { self.outlook(row, value, limit, column) };
         if outlook.is_none() && !rests {
             return;

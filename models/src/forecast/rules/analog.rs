@@ -5,7 +5,7 @@
 //! one day on which something happened.
 
 use super::super::told::{Past, Rule, Told};
-use crate::robust::weighted_median_mut;
+use crate::robust::weighted_medians;
 
 /// Past days that are looked at: four weeks.
 const MAX_DAYS: usize = 28;
@@ -18,9 +18,6 @@ pub(in super::super) static ANALOG_SHORT: Analog =
 /// The last quarter of a day.
 pub(in super::super) static ANALOG_QUARTER: Analog =
     Analog { name: "analog", compared: 0.25, distance_power: 2, age_power: 0.25, shifted: false };
-/// The shape of the whole last day, whatever its level.
-pub(in super::super) static ANALOG_DAY: Analog =
-    Analog { name: "analog-day", compared: 1.0, distance_power: 3, age_power: 0.0, shifted: true };
 /// As the quick one, at today's level.
 pub(in super::super) static ANALOG_LEVEL: Analog =
     Analog { name: "analog-level", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: true };
@@ -79,7 +76,7 @@ impl Rule for Analog {
         if season == 0 {
             return;
         }
-        let mut votes = Vec::with_capacity(MAX_VOTES);
+        let mut votes: Vec<(&[f64], f64, f64)> = Vec::with_capacity(MAX_VOTES);
         let ages: [f64; MAX_DAYS] = std::array::from_fn(|back| ((back + 1) as f64).powf(-self.age_power));
         for (o, &origin) in past.origins.iter().enumerate() {
             let known = &past.values[..origin];
@@ -88,14 +85,12 @@ impl Rule for Analog {
                 continue;
             }
             told.write(o, |out| {
-                for h in 0..out.len() {
-                    if h >= season {
-                        out[h] = out[h - season];
-                        continue;
-                    }
-                    votes.clear();
-                    votes.extend(days.iter().map(|&(weight, start, shift)| (known[start + h] + shift, weight)));
-                    out[h] = weighted_median_mut(&mut votes);
+                let day = out.len().min(season);
+                votes.clear();
+                votes.extend(days.iter().map(|&(weight, start, shift)| (&known[start..start + day], shift, weight)));
+                weighted_medians(&votes, &mut out[..day]);
+                for h in day..out.len() {
+                    out[h] = out[h - season];
                 }
                 true
             });

@@ -9,8 +9,6 @@ use crate::robust::{SIGMA_PER_MAD, median_mut};
 
 /// As yesterday.
 pub(in super::super) static SEASONAL: Plain = Plain { name: "seasonal-naive", say: seasonal };
-/// As yesterday, shifted to today's level; the shift fades.
-pub(in super::super) static SEASONAL_SHIFTED: Plain = Plain { name: "seasonal-shifted", say: seasonal_shifted };
 /// As yesterday plus what a day usually adds.
 pub(in super::super) static SEASONAL_GROWTH: Plain = Plain { name: "seasonal-growth", say: seasonal_growth };
 /// The median of the last four days at the same time, shifted; the shift fades.
@@ -60,15 +58,6 @@ fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
         }
     }
     day
-}
-
-/// As yesterday, shifted to today's level; the shift fades over half a day.
-fn seasonal_shifted(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    if past.len() < season + 3 || !seasonal(past, season, since, out) {
-        return false;
-    }
-    add_fading(out, level(past) - level(&past[..past.len() - season]), season);
-    true
 }
 
 /// As yesterday plus what a day usually adds (the median change against the day before, over the last day).
@@ -148,7 +137,7 @@ mod tests {
     fn seasonal_rules_continue_a_season() {
         let day = |i: usize| (i as f64 / 24.0 * std::f64::consts::TAU).sin();
         let past: Vec<f64> = (0..200).map(day).collect();
-        for member in [&SEASONAL, &SEASONAL_SHIFTED, &SEASONAL_GROWTH, &SEASONAL_MEDIAN, &WEEKLY_SHIFTED] {
+        for member in [&SEASONAL, &SEASONAL_GROWTH, &SEASONAL_MEDIAN, &WEEKLY_SHIFTED] {
             let mut out = [0.0; 30];
             assert!((member.say)(&past, 24, 0, &mut out), "{}", member.name);
             for (h, o) in out.iter().enumerate() {

@@ -19,18 +19,18 @@ mod tooth;
 mod trend;
 mod winters;
 
-pub(super) use analog::{ANALOG_DAY, ANALOG_LEVEL, ANALOG_QUARTER, ANALOG_SHORT};
+pub(super) use analog::{ANALOG_LEVEL, ANALOG_QUARTER, ANALOG_SHORT};
 pub(super) use augurs::{Ets, Mstl};
 pub(super) use autoregression::{NARROW, WIDE};
 pub(super) use blend::{Blend, average};
-pub(super) use day::{SEASONAL, SEASONAL_GROWTH, SEASONAL_MEDIAN, SEASONAL_SHIFTED, WEEKLY_SHIFTED};
+pub(super) use day::{SEASONAL, SEASONAL_GROWTH, SEASONAL_MEDIAN, WEEKLY_SHIFTED};
 pub(super) use holt::DampedHolt;
 pub(super) use level::{LAST, MEDIAN_DAY};
 pub(super) use rhythms::TwoRhythms;
 pub(super) use sawtooth::Sawtooth;
 pub(super) use theta::Theta;
 pub(super) use tooth::since_reset;
-pub(super) use trend::{DRIFT, TREND_DAY, TREND_SHORT};
+pub(super) use trend::{DRIFT, TREND_LONG, TREND_SHORT};
 pub(super) use winters::HoltWinters;
 
 use super::told::{Past, Rule, Told};

@@ -9,8 +9,8 @@ use crate::robust::{SIGMA_PER_MAD, median_mut, median_slope};
 
 /// Steady growth of the last hours: a quarter of a season.
 pub(in super::super) static TREND_SHORT: Plain = Plain { name: "trend-short", say: trend_short };
-/// A line through the last day.
-pub(in super::super) static TREND_DAY: Plain = Plain { name: "trend-day", say: trend_day };
+/// The same over three times as many points, where there is no season: with one, what lasts longer than hours is the drift's.
+pub(in super::super) static TREND_LONG: Plain = Plain { name: "trend-long", say: trend_long };
 /// A line through the last three days.
 pub(in super::super) static DRIFT: Plain = Plain { name: "drift", say: trend_days };
 
@@ -21,8 +21,8 @@ fn trend_short(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bo
     steady(past, if season > 0 { (season / 4).max(6) } else { SHORT }, since, out)
 }
 
-fn trend_day(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    if season == 0 { steady(past, 3 * SHORT, since, out) } else { trend(past, season, since, out) }
+fn trend_long(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
+    season == 0 && steady(past, 3 * SHORT, since, out)
 }
 
 fn trend_days(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {

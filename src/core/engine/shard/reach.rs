@@ -1,23 +1,28 @@
 //! Which series need no forecast now: those that are so far from their threshold that nothing they have done in the past week would bring
-//! them there, and those that a forecast found safe some hours ago and that do nothing new.
+//! them there within the horizon, and those that a forecast found safe some hours ago and that do nothing new.
 //!
 //! A look fits a forecast and most series are healthy; this reads the week's hours once. It errs towards looking: a series that leaves
 //! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope is looked at.
 
-use super::Shard;
+use std::collections::VecDeque;
+
+use super::{HOT_LIKELIHOOD, Shard};
 use crate::core::civil;
 use crate::core::time::Timestamp;
 use crate::core::watch::{Limit, Side, Watch};
 
-/// Out of reach is what lies further beyond the extreme of the week than this many times the week's whole range.
-const RANGES: f64 = 1.5;
+/// Out of reach is what lies further beyond the extreme of the last day than this many times the furthest that the week has gone towards it
+/// within a horizon.
+const CLIMBS: f64 = 1.5;
 /// The hour's movement is continued over the horizon at this many times its speed.
 const SPEED: f64 = 1.5;
-/// A forecast that found a breach less likely than this ...
-const SAFE_LIKELIHOOD: f32 = 0.01;
-/// ... holds for so many buckets of the coarse ring, as long as nothing new happens.
-const SAFE_BUCKETS: i64 = 6;
-/// The slope of the past days is continued over the horizon at this many times its steepness.
+/// A forecast that found a breach less likely than the first holds for so many buckets of the coarse ring, as long as nothing new happens.
+const SAFE_BUCKETS: [(f32, i64); 3] = [(0.005, 12), (0.02, 6), (HOT_LIKELIHOOD as f32, 3)];
+/// It holds for this part of its horizon at most: what is safe for the next two hours may not be after them.
+const HORIZON_SHARE: i64 = 2;
+/// Hours that the present speed is taken over.
+const RECENT_BUCKETS: i64 = 4;
+/// The slope of the past days, and of the last hours, is continued over the horizon at this many times its steepness.
 const STEEPER: f64 = 1.5;
 /// Hours that must be known: less is no week to judge by.
 const LEAST_HOURS: usize = 24;
@@ -38,17 +43,22 @@ impl Shard {
     pub(super) fn is_still_safe(&self, row: usize, value: f64, limit: &Limit, at: Timestamp, watch: &Watch) -> bool {
         let state = &self.rows[row];
         let woken = limit.side.is_breach(value, state.wake);
-        if state.next_look == Timestamp::MIN || woken || state.likelihood >= SAFE_LIKELIHOOD {
+        let bucket_ms = self.block.geometry().bucket_ms;
+        let holds = SAFE_BUCKETS.iter().find(|(likelihood, _)| state.likelihood < *likelihood).map_or(1, |(_, buckets)| *buckets);
+        let holds = holds.min(watch.horizon.as_millis() / HORIZON_SHARE / bucket_ms);
+        if state.next_look == Timestamp::MIN || woken || holds <= 1 {
             return false;
         }
         // One bucket of several is the series' own: looks are spread by its fingerprint.
-        let bucket_ms = self.block.geometry().bucket_ms;
-        let own = (state.labels.id().0 % SAFE_BUCKETS.unsigned_abs()).cast_signed();
-        if at.as_millis().div_euclid(bucket_ms).rem_euclid(SAFE_BUCKETS) == own {
+        let own = (state.labels.id().0 % holds.unsigned_abs()).cast_signed();
+        if at.as_millis().div_euclid(bucket_ms).rem_euclid(holds) == own {
             return false;
         }
         let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
-        let growth = toward * self.block.summary(row).slope * watch.horizon.as_millis() as f64;
+        // A leak that was restarted yesterday has no slope of days, but one of hours.
+        let before = self.block.bucket_moments(row, self.block.newest_bucket() - RECENT_BUCKETS);
+        let recent = if before.count > 0.0 { (value - before.mean) / (RECENT_BUCKETS * bucket_ms) as f64 } else { 0.0 };
+        let growth = (toward * self.block.summary(row).slope).max(toward * recent) * watch.horizon.as_millis() as f64;
         STEEPER * growth < toward * (state.threshold - value) && !self.has_left(row, value, limit.side, at, watch)
     }
 
@@ -58,24 +68,41 @@ impl Shard {
         let threshold = self.rows[row].threshold;
         let geometry = self.block.geometry();
         let hours = self.block.coarse_means(row);
-        let known = || hours.iter().copied().filter(|v| v.is_finite()).map(|v| toward * v);
-        let (low, high) = known().chain([toward * value]).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-        if known().count() < LEAST_HOURS || high - low <= 0.0 {
+        let hours_ahead = watch.horizon.as_millis() as f64 / geometry.bucket_ms as f64;
+        let climb = climb(&hours, toward, hours_ahead as usize);
+        if hours.iter().filter(|v| v.is_finite()).count() < LEAST_HOURS || climb <= 0.0 {
             // What has never moved says nothing about how far it would.
             return false;
         }
-        let horizon_ms = watch.horizon.as_millis() as f64;
-        let windows = (horizon_ms / (geometry.bucket_ms as f64 * hours.len().max(1) as f64)).max(1.0);
-        let left = toward * threshold - high;
-        if left <= RANGES * windows * (high - low) {
+        let windows = (hours_ahead / hours.len().max(1) as f64).max(1.0);
+        let day = &hours[hours.len().saturating_sub(geometry.buckets_per_day().max(1))..];
+        let nearest = day.iter().filter(|v| v.is_finite()).map(|v| toward * v).fold(toward * value, f64::max);
+        let left = toward * threshold - nearest;
+        if left <= CLIMBS * windows * climb {
             return false;
         }
         let [.., before, last] = hours[..] else { return false };
         let speed = toward * (value - if before.is_finite() { before } else { last });
-        let hours_ahead = horizon_ms / geometry.bucket_ms as f64;
         let comes_near = speed.is_finite() && SPEED * speed * hours_ahead >= left;
         !comes_near && !self.has_left(row, value, limit.side, at, watch)
     }
+}
+
+/// How far values have gone at most, towards where `toward` points, from one of them to one of the `within` after it. NaN is a gap.
+fn climb(values: &[f64], toward: f64, within: usize) -> f64 {
+    let (mut furthest, mut lowest): (f64, VecDeque<(usize, f64)>) = (0.0, VecDeque::new());
+    for (i, value) in values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i, toward * v)) {
+        while lowest.front().is_some_and(|(at, _)| at + within < i) {
+            lowest.pop_front();
+        }
+        // Rising from the front: what is no lower than a later one is never the lowest again.
+        while lowest.back().is_some_and(|(_, before)| *before >= value) {
+            lowest.pop_back();
+        }
+        lowest.push_back((i, value));
+        furthest = furthest.max(value - lowest[0].1);
+    }
+    furthest
 }
 
 #[cfg(test)]
@@ -134,10 +161,19 @@ mod tests {
     }
 
     #[test]
+    fn a_climb_is_the_furthest_way_within_so_many_steps() {
+        let values = [5.0, 1.0, 2.0, f64::NAN, 4.0, 3.0, 9.0];
+        assert_eq!([1, 3, 5, 9].map(|within| climb(&values, 1.0, within)), [6.0, 7.0, 8.0, 8.0]);
+        assert_eq!([1, 3].map(|within| climb(&values, -1.0, within)), [4.0, 4.0]);
+        assert_eq!(climb(&[f64::NAN, 2.0, 2.0], 1.0, 2), 0.0);
+    }
+
+    #[test]
     fn what_was_found_safe_rests_most_hours_until_it_does_something_new() {
         let (mut shard, watch) = fed(6 * DAY, |i| 0.5 + 0.1 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin() + 0.01 * noise(i));
         let limit = watch.limit.clone().unwrap();
-        assert!(shard.rows[0].likelihood < SAFE_LIKELIHOOD && shard.rows[0].next_look > Timestamp::MIN);
+        assert!(shard.rows[0].next_look > Timestamp::MIN);
+        shard.rows[0].likelihood = 0.005;
         let rests = |shard: &Shard, hour: i64, value: f64| shard.is_still_safe(0, value, &limit, at(6 * DAY + 12 * hour), &watch);
         let hours = (0..6).filter(|hour| rests(&shard, *hour, 0.5)).count();
         assert_eq!(hours, 5, "one hour in six is its own");
@@ -147,7 +183,15 @@ mod tests {
         assert!(!rests(&shard, hour, 0.5), "it has come half way");
         shard.rows[0].wake = f64::NAN;
         shard.rows[0].likelihood = 0.02;
+        assert_eq!((0..6).filter(|hour| rests(&shard, *hour, 0.5)).count(), 4, "found a little less safe, one hour in three is its own");
+        shard.rows[0].likelihood = 0.05;
         assert!(!rests(&shard, hour, 0.5), "it was not found safe");
+        shard.rows[0].likelihood = 0.0;
+        let short = Watch { horizon: Span::HOUR, ..watch.clone() };
+        assert!(
+            (0..6).all(|hour| !shard.is_still_safe(0, 0.5, &limit, at(6 * DAY + 12 * hour), &short)),
+            "an hour's safety is over in one"
+        );
     }
 
     #[test]
