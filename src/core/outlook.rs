@@ -91,9 +91,14 @@ impl Fit {
                 Ensemble.fit(&context, steps)?
             }
         };
-        let week =
-            breach.filter(|_| ring == Ring::Coarse).and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
+        let week = breach.and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
         Ok(Self { fitted, made_in: newest, ring, week, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
+    }
+
+    /// What the week has to say about where the series stands now. The last hours alone take every morning's jump for the beginning of the
+    /// end; but of a level that the week has never seen it knows nothing.
+    fn week_about(&self, block: &Block, row: usize) -> Option<&Week> {
+        self.week.as_ref().filter(|week| self.ring == Ring::Coarse || !week.is_beyond(level_now(block, row)))
     }
 
     /// Steps (fractional) from the origin to a time.
@@ -253,7 +258,8 @@ pub fn outlook(
     let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
     let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
     let by_paths = passage.within(elapsed + horizon);
-    let (stated, basis) = match &fit.week {
+    let week = fit.week_about(block, row);
+    let (stated, basis) = match week {
         Some(week) => (week.likelihood(block, row, &question(watch, side, threshold), by_paths), Basis::Week { by_paths }),
         None => (by_paths, Basis::Paths),
     };
@@ -261,7 +267,7 @@ pub fn outlook(
     let step_s = fit.step.as_secs_f64();
     let ahead = |steps: f64| (steps - elapsed).clamp(0.0, horizon.max(0.0)) * step_s;
     let of_paths = |passage: &Passage, share: f64| ahead(passage.quantile(share * by_paths).unwrap_or(elapsed + horizon));
-    let time_of = |share: f64| match &fit.week {
+    let time_of = |share: f64| match week {
         Some(week) if by_paths < PATHS_SAY * stated => {
             (week.quantile_ms(block, at.as_millis(), share) / MS_PER_S).min(watch.horizon.as_secs_f64())
         }

@@ -97,6 +97,11 @@ impl Week {
         Some(Self { features: features.values, times, unit, next })
     }
 
+    /// Whether a value is nearer to the threshold than all crests of the week.
+    pub fn is_beyond(&self, value: f64) -> bool {
+        self.unit.of(value) > self.unit.highest
+    }
+
     /// Whether it is still what a new one would be: no hour has closed since, and the threshold is where it was.
     pub fn is_current(&self, block: &Block, threshold: f64) -> bool {
         self.next == block.newest_bucket() && (self.unit.of(threshold) - self.unit.threshold).abs() <= SAME_THRESHOLD * self.unit.wide
