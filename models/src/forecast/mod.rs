@@ -21,7 +21,7 @@ mod told;
 pub use calendar::Calendar;
 pub use context::{Bounds, Context, MIN_POINTS};
 pub use ensemble::Ensemble;
-pub use family::{NAMES, by_name};
+pub use family::{ABSENT, NAMES, by_name};
 pub use paths::{ErrorPaths, Window};
 pub use scant::fit_or_level;
 

@@ -8,7 +8,7 @@ use super::{Bounds, Context, FitError, Forecast, NAMES, by_name};
 
 const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
 /// Tens of milliseconds an origin: drawn by the dozen they would cost minutes, and `conformance` runs them.
-const SLOW: [&str; 2] = ["mstl", "ets"];
+const SLOW: [&str; 3] = ["mstl", "ets", "prophet"];
 
 /// What a series is drawn from.
 #[derive(Clone, Debug)]
@@ -151,12 +151,12 @@ pub(super) fn knew_nothing(
     // One that was silent at some moments does not say at which; but the first step of all but the last lies before anything changed.
     let all = origins[0] == asked.len();
     let (mut a, mut b) = (vec![0.0; horizon], vec![0.0; horizon]);
-    for origin in 0..origins[0] {
+    for (origin, &at) in asked.iter().enumerate().take(origins[0]) {
         here.errors().path(origin, &mut a);
         there.errors().path(origin, &mut b);
-        let known = if all { horizon.min(context.len() - asked[origin]) } else { usize::from(origin + 1 < origins[0]) };
+        let known = if all { horizon.min(context.len() - at) } else { usize::from(origin + 1 < origins[0]) };
         for h in 0..known {
-            let by = if all { changed.truth(asked[origin] + h) - context.truth(asked[origin] + h) } else { 0.0 };
+            let by = if all { changed.truth(at + h) - context.truth(at + h) } else { 0.0 };
             let size = 1e-9 * (1.0 + a[h].abs() + b[h].abs() + by.abs());
             if (b[h] - a[h] - by).abs() > size {
                 return Err(format!("{name} at {origin}, step {h}: errors {} and {} of truths {by} apart", a[h], b[h]));

@@ -10,6 +10,8 @@ mod blend;
 mod day;
 mod holt;
 mod level;
+#[cfg(feature = "prophet")]
+mod prophet;
 mod rhythms;
 mod ridge;
 mod root;
@@ -26,6 +28,8 @@ pub(super) use blend::{Blend, average};
 pub(super) use day::{SEASONAL, SEASONAL_GROWTH, SEASONAL_MEDIAN, WEEKLY_SHIFTED};
 pub(super) use holt::DampedHolt;
 pub(super) use level::{LAST, MEDIAN_DAY};
+#[cfg(feature = "prophet")]
+pub(super) use prophet::Prophet;
 pub(super) use rhythms::TwoRhythms;
 pub(super) use sawtooth::Sawtooth;
 pub(super) use theta::Theta;
