@@ -1,3 +1,5 @@
+//! The optimizer beside the density that it climbs, written down a second time as Stan has it.
+
 use super::*;
 use crate::forecast::conformance::noise;
 
