@@ -9,6 +9,8 @@ CARGO ?= cargo
 MOLD := $(shell command -v mold >/dev/null 2>&1 && echo "mold -run")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 FLAGS := --release --locked
+# What the default build leaves out: of the models alone, so that nothing large is compiled twice.
+OPTIONAL := --package portent-models --features prophet
 
 .PHONY: demo test bench check test-packages fmt lint rules deny
 
@@ -20,6 +22,7 @@ demo:
 test: test-packages
 	$(MOLD) $(CARGO) test $(FLAGS) --workspace --no-run
 	$(MOLD) $(CARGO) test $(FLAGS) --workspace --doc
+	$(MOLD) $(CARGO) test $(FLAGS) $(OPTIONAL) --lib forecast::
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run $(FLAGS) --workspace $(ARGS)
 else
@@ -47,6 +50,7 @@ lint: export CLIPPY_ARGS := -Dwarnings
 lint: export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
 lint:
 	$(MOLD) $(CARGO) build $(FLAGS) --workspace --all-targets
+	$(MOLD) $(CARGO) build $(FLAGS) $(OPTIONAL) --all-targets
 
 rules:
 	$(MOLD) $(CARGO) test $(FLAGS) --test it tidy::

@@ -62,6 +62,7 @@ pub struct Metrics {
     pub forecasts: Counter,
     interval_hits: Family<Level, Counter>,
     interval_expected_hits: Family<Level, FloatCounter>,
+    interval_uncorrected_hits: Family<Level, Counter>,
     likelihoods_settled: Family<Stated, Counter>,
     likelihoods_came_true: Family<Stated, Counter>,
     likelihoods_said: Family<Stated, FloatCounter>,
@@ -157,6 +158,11 @@ impl Metrics {
                 "interval_expected_hits",
                 "Values that should have lain inside by the level stated; hits over this is 1 when intervals are honest",
             ),
+            interval_uncorrected_hits: add_family(
+                r,
+                "interval_uncorrected_hits",
+                "Values that would have lain inside by past forecasts' errors alone, had hits not corrected the width",
+            ),
             likelihoods_settled: add_family(r, "likelihoods_settled", "Likelihoods whose truth became known, raised or not"),
             likelihoods_came_true: add_family(r, "likelihoods_came_true", "Of these, those that were followed by a breach"),
             likelihoods_said: add_family(
@@ -232,6 +238,10 @@ impl Metrics {
                 self.interval_expected_hits.get_or_create(&label).inc_by(level * count as f64);
             }
         }
+        for ((level, now), had) in INTERVAL_LEVELS.iter().zip(&now.uncorrected).zip(&counted.uncorrected) {
+            let hits = self.interval_uncorrected_hits.get_or_create(&Level::nearest(*level));
+            now.iter().zip(had).for_each(|(now, had)| _ = hits.inc_by(now.inside.saturating_sub(had.inside)));
+        }
         *counted = *now;
     }
 
@@ -295,10 +305,10 @@ mod tests {
         }
         let mut tally = Tally::default();
         tally.likelihood(0.8, true);
-        tally.interval(0, false, true);
+        tally.interval(0, false, true, true);
         m.record_settled(&tally);
-        tally.interval(0, true, false);
-        tally.interval(1, true, true);
+        tally.interval(0, true, false, true);
+        tally.interval(1, true, true, true);
         m.record_settled(&tally);
         m.set_open_predictions([Impact::High, Impact::High, Impact::Low]);
         m.record_reload(ReloadResult::Failure, Timestamp::from_millis(5_000));
@@ -329,6 +339,7 @@ mod tests {
             "portent_config_reloads_total{result=\"failure\"} 1",
             "portent_interval_hits_total{level=\"0.8\"} 1",
             "portent_interval_expected_hits_total{level=\"0.8\"} 1.6",
+            "portent_interval_uncorrected_hits_total{level=\"0.8\"} 2",
             "portent_likelihoods_settled_total{stated_to=\"0.9\"} 1",
             "portent_likelihoods_came_true_total{stated_to=\"0.9\"} 1",
             "portent_likelihoods_said_total{stated_to=\"0.9\"} 0.8",

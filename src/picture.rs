@@ -28,7 +28,8 @@ pub fn of_prediction(engine: &Engine, prediction: &Prediction) -> Option<Scene> 
     if unit == Unit::Plain {
         scene.value_name = prediction.labels.metric().map(str::to_owned);
     }
-    scene.forecast = spoke(&series, fit, &watch, prediction, scene.now).map(|(fit, shift)| fan(&fit, shift, scene.now, watch.horizon));
+    let spoke = spoke(&series, fit, &watch, prediction, scene.now);
+    scene.forecast = spoke.map(|(fit, shift)| fan(&fit, shift, scene.now, fit.widen(series.widths, &watch), watch.horizon));
     // The last hours look ahead for hours only: beside days of the past that would be a sliver.
     let reach = scene.forecast.as_ref().and_then(|fan| fan.at.last()).map_or(watch.horizon, |last| *last - scene.now);
     let from = scene.now - past_worth_showing(watch.horizon).min(past_worth_showing(reach).max(Span::DAY));
@@ -103,9 +104,10 @@ fn spoke(series: &SeriesView<'_>, week: Option<Fit>, watch: &Watch, prediction: 
     Some((fit, shift))
 }
 
-/// The fit's forecast from where the series stands now, as the ETA has it: the distance from the median fades as the model's errors do.
-fn fan(fit: &Fit, shift: f64, now: Timestamp, horizon: Span) -> Fan {
-    let mut forecast = fit.fitted.forecast(&FAN_LEVELS);
+/// The fit's forecast from where the series stands now, as the ETA has it: the distance from the median fades as the model's errors do. Its
+/// intervals are as wide as live coverage has made them.
+fn fan(fit: &Fit, shift: f64, now: Timestamp, widen: impl Fn(usize) -> f64, horizon: Span) -> Fan {
+    let mut forecast = fit.fitted.forecast_widened(&FAN_LEVELS, widen);
     let persistence = fit.fitted.errors().persistence();
     let drift = |h: usize| shift * persistence.powi(i32::try_from(h).unwrap_or(i32::MAX));
     forecast.median.iter_mut().enumerate().for_each(|(h, v)| *v += drift(h));

@@ -115,6 +115,20 @@ pub struct ForecastSaid {
     /// Heaviest first; weights add up to 1.
     pub members: Vec<MemberSaid>,
     pub ahead: Vec<AheadSaid>,
+    /// Of a running watch: how what came of its intervals has corrected their width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widths: Option<WidthsSaid>,
+}
+
+/// How many times as wide as past errors alone would have them intervals are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WidthsSaid {
+    /// An hour ahead.
+    pub near: f64,
+    /// At the end of the horizon.
+    pub far: f64,
+    /// Intervals of the watch whose truth has come.
+    pub settled: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,10 +189,11 @@ impl From<Selection> for ProfileSaid {
     }
 }
 
-/// The fitted forecast at the first step, a quarter, half and all of the horizon. `from` is the time of step 0, `passed` the steps since.
-fn forecast(fitted: &Fitted, from: Timestamp, step: Span, passed: f64, horizon: Span) -> ForecastSaid {
+/// The fitted forecast at the first step, a quarter, half and all of the horizon, intervals `widen` times as wide at each. `from` is the
+/// time of step 0, `passed` the steps since.
+fn forecast(fitted: &Fitted, from: Timestamp, step: Span, passed: f64, horizon: Span, widen: impl Fn(usize) -> f64) -> ForecastSaid {
     let steps = (horizon.as_millis() as f64 / step.as_millis().max(1) as f64).max(1.0);
-    let told = fitted.forecast(&LEVELS);
+    let told = fitted.forecast_widened(&LEVELS, widen);
     let last = told.median.len().saturating_sub(1);
     // The first step after now, and the last one within the horizon.
     let index = |share: f64| ((passed + share * steps).ceil() - 1.0).max(passed.floor()) as usize;
@@ -196,6 +211,7 @@ fn forecast(fitted: &Fitted, from: Timestamp, step: Span, passed: f64, horizon: 
         origins: fitted.errors().origins(),
         members: fitted.weights().iter().map(|(rule, weight)| MemberSaid { rule: (*rule).to_owned(), weight: *weight }).collect(),
         ahead: ahead.collect(),
+        widths: None,
     }
 }
 

@@ -16,3 +16,4 @@ pub mod selection;
 pub mod template;
 pub mod time;
 pub mod watch;
+pub mod widths;

@@ -11,6 +11,7 @@ use portent_models::robust::{SIGMA_PER_MAD, median_mut, median_slope};
 use super::civil;
 use super::time::{Span, Timestamp};
 use super::watch::{Side, Watch};
+use super::widths::Widths;
 
 /// How far the fine ring looks ahead at most: with 63 closed buckets behind, further would be guessing.
 const FINE_STEPS: usize = 36;
@@ -20,6 +21,9 @@ const MIN_FINE: usize = 24;
 const HALF_CONFIDENCE_ORIGINS: f64 = 6.0;
 /// Steps of a forecast at most: 60 days of hours.
 const MAX_STEPS: usize = 1_440;
+
+/// An interval lies this many hours ahead at most to be judged: a ring holds a week, and a value must still be there when it is asked for.
+const MAX_AHEAD: i64 = 160;
 
 /// A fitted forecast and the time axis it lies on.
 #[derive(Clone, Debug)]
@@ -115,8 +119,8 @@ impl Fit {
         median[left] + (position - left as f64) * (median[right] - median[left])
     }
 
-    /// Bounds at levels of the hour `ahead` of the open one, from where the series stands now, as charts show them: the distance from the
-    /// median path fades as the model's errors do. `None` past the forecast's end.
+    /// Bounds at levels of the hour `ahead` of the open one, `widen` times as wide as past errors have them, from where the series stands
+    /// now, as charts show them: the distance from the median path fades as the model's errors do. `None` past the forecast's end.
     pub fn interval<const N: usize>(
         &self,
         block: &Block,
@@ -124,9 +128,23 @@ impl Fit {
         at: Timestamp,
         ahead: usize,
         levels: [f64; N],
+        widen: f64,
     ) -> Option<[[f64; 2]; N]> {
         let drift = self.shift(block, row, at) * self.fitted.errors().persistence().powi(i32::try_from(ahead).ok()?);
-        self.fitted.bounds(ahead, levels).map(|bounds| bounds.map(|[lower, upper]| [lower + drift, upper + drift]))
+        self.fitted.bounds(ahead, levels, widen).map(|bounds| bounds.map(|[lower, upper]| [lower + drift, upper + drift]))
+    }
+
+    /// The last step within the horizon whose interval is promised and judged.
+    pub fn last_step(&self, watch: &Watch) -> usize {
+        let whole = (watch.horizon.as_millis() / self.step.as_millis()).clamp(1, MAX_AHEAD) as usize;
+        whole.min(self.fitted.horizon().saturating_sub(1))
+    }
+
+    /// How many times as wide the interval at each step (from 0) is to be. The last hours' own forecast is as its errors make it: its
+    /// intervals are not promised to anybody, so nobody knows better.
+    pub fn widen(&self, widths: Widths, watch: &Watch) -> impl Fn(usize) -> f64 {
+        let (ring, last) = (self.ring, self.last_step(watch));
+        move |step| if ring == Ring::Coarse { widths.at(step, last) } else { 1.0 }
     }
 
     /// How far the present level lies from the median path, as far as it is more than noise.

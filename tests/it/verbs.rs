@@ -264,7 +264,7 @@ fn failures_say_what_to_do() {
         (2, "<FILE>", &["detect"]),
         (2, "cannot be used with", &["forecast", wide, "--above", "1", "--below", "2"]),
         (2, "want a probability", &["forecast", wide, "--levels", "95"]),
-        (2, "possible values", &["forecast", wide, "--model", "prophet"]),
+        (2, "possible values", &["forecast", wide, "--model", "prophecy"]),
         (1, "choose a longer --step", &["forecast", wide, "--step", "1s"]),
         (1, "no samples up to the origin", &["forecast", wide, "--origin", "2020-01-01T00:00:00Z"]),
         (1, "no series is named \"nope\"", &["forecast", wide, "--cases", &foreign]),
@@ -279,6 +279,11 @@ fn failures_say_what_to_do() {
         assert!(error.contains(word), "{arguments:?}: {error}");
     }
     assert_eq!(fails(&["detect", "nowhere.csv"]).0, 1);
+    // In this build or not, its name is known.
+    let prophet = run(&["forecast", wide, "--model", "prophet"]);
+    let error = text(&prophet.stderr);
+    assert_eq!(prophet.status.code(), Some(if cfg!(feature = "prophet") { 0 } else { 2 }), "{error}");
+    assert!(cfg!(feature = "prophet") || error.contains("cargo build --release --features prophet"), "{error}");
 }
 
 fn is_png(path: &Path) -> bool {

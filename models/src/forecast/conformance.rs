@@ -1,6 +1,6 @@
 //! What every model must hold, whatever it is: run over all of [`NAMES`].
 
-use super::properties::knew_nothing;
+use super::properties::{CHANGES, knew_nothing};
 use super::{Bounds, Calendar, Context, Fitted, NAMES, by_name};
 
 const LEVELS: [f64; 3] = [0.5, 0.8, 0.95];
@@ -238,7 +238,9 @@ fn a_holiday_is_no_rhythm_and_the_next_one_is_like_the_last() {
 #[test]
 fn what_comes_after_the_origin_changes_nothing() {
     for name in NAMES {
-        knew_nothing(name, &seasonal(300), 24, 12, 0.01).unwrap();
+        for change in CHANGES {
+            knew_nothing(name, &seasonal(300), 24, 12, |i, v| change(i, v, 1e3)).unwrap();
+        }
     }
 }
 

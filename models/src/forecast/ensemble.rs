@@ -8,8 +8,8 @@ use ndarray::Array2;
 use super::paths::{ErrorPaths, origins};
 use super::pool::Pool;
 use super::rules::{
-    ANALOG_LEVEL, ANALOG_QUARTER, ANALOG_SHORT, DRIFT, LAST, MEDIAN_DAY, NARROW, SEASONAL_GROWTH, SEASONAL_MEDIAN, Sawtooth, TREND_LONG,
-    TREND_SHORT, TwoRhythms, WEEKLY_SHIFTED, WIDE, since_reset,
+    ANALOG_LEVEL, ANALOG_QUARTER, ANALOG_SHORT, DRIFT, LAST, MEDIAN_DAY, NARROW, Resets, SEASONAL_GROWTH, SEASONAL_MEDIAN, Sawtooth,
+    TREND_LONG, TREND_SHORT, TwoRhythms, WEEKLY_SHIFTED, WIDE,
 };
 use super::told::{Past, Rule};
 use super::{Context, FitError, Fitted, MIN_POINTS, Model};
@@ -66,8 +66,8 @@ pub(super) fn forecast_by(
     let mut origins = origins(context, reach);
     let present = origins.len();
     origins.push(values.len());
-    let since = since_reset(values);
-    let pool = ask(&Past { values, season: context.season(), since: &since, origins: &origins, context }, reach);
+    let resets = Resets::new(values, &origins);
+    let pool = ask(&Past { values, season: context.season(), resets: &resets, origins: &origins, context }, reach);
     if pool.is_empty() {
         return Err(FitError::Numerics { model, cause: "no rule gave a finite forecast".into() });
     }

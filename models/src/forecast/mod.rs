@@ -21,7 +21,7 @@ mod told;
 pub use calendar::Calendar;
 pub use context::{Bounds, Context, MIN_POINTS};
 pub use ensemble::Ensemble;
-pub use family::{NAMES, by_name};
+pub use family::{ABSENT, NAMES, by_name};
 pub use paths::{ErrorPaths, Window};
 pub use scant::fit_or_level;
 
@@ -98,25 +98,30 @@ impl Fitted {
 
     /// The forecast at the given interval levels, each in (0, 1).
     pub fn forecast(&self, levels: &[f64]) -> Forecast {
-        let intervals = levels.iter().map(|&level| self.interval(level)).collect();
+        self.forecast_widened(levels, |_| 1.0)
+    }
+
+    /// The same with intervals so many times as wide at each step (from 0), as far as bounds of the values let them.
+    pub fn forecast_widened(&self, levels: &[f64], widen: impl Fn(usize) -> f64) -> Forecast {
+        let intervals = levels.iter().map(|&level| self.interval(level, &widen)).collect();
         Forecast { model: self.model, median: self.median.clone(), intervals }
     }
 
-    /// Lower and upper bound of intervals at one step (from 0); `None` past the horizon.
-    pub fn bounds<const N: usize>(&self, step: usize, levels: [f64; N]) -> Option<[[f64; 2]; N]> {
+    /// Lower and upper bound of intervals at one step (from 0), `widen` times as wide; `None` past the horizon.
+    pub fn bounds<const N: usize>(&self, step: usize, levels: [f64; N], widen: f64) -> Option<[[f64; 2]; N]> {
         let median = *self.median.get(step)?;
         Some(levels.map(|level| {
             let (below, above) = self.errors.interval(step, level);
-            [self.bounds.clamp(median + below).min(median), self.bounds.clamp(median + above).max(median)]
+            [self.bounds.clamp(median + widen * below).min(median), self.bounds.clamp(median + widen * above).max(median)]
         }))
     }
 
-    fn interval(&self, level: f64) -> Interval {
+    fn interval(&self, level: f64, widen: impl Fn(usize) -> f64) -> Interval {
         let mut interval = Interval { level, lower: Vec::with_capacity(self.median.len()), upper: Vec::with_capacity(self.median.len()) };
         for (h, &median) in self.median.iter().enumerate() {
-            let (below, above) = self.errors.interval(h, level);
-            interval.lower.push(self.bounds.clamp(median + below).min(median));
-            interval.upper.push(self.bounds.clamp(median + above).max(median));
+            let ((below, above), widen) = (self.errors.interval(h, level), widen(h));
+            interval.lower.push(self.bounds.clamp(median + widen * below).min(median));
+            interval.upper.push(self.bounds.clamp(median + widen * above).max(median));
         }
         interval
     }

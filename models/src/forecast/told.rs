@@ -1,6 +1,7 @@
 //! The pair of what rules are given and what they give: the past with its origins, and a path a piece.
 
 use super::Context;
+use super::rules::Resets;
 
 /// A rule that says how a series goes on, at any number of origins in one pass over it.
 ///
@@ -18,8 +19,8 @@ pub(super) struct Past<'a> {
     pub values: &'a [f64],
     /// Steps a season (two of which there are), or 0.
     pub season: usize,
-    /// For each value, where its tooth of a sawtooth began.
-    pub since: &'a [usize],
+    /// Where the teeth of a sawtooth began, as known at each origin.
+    pub resets: &'a Resets,
     /// Lengths of the past from which is forecast, rising; the last is the present.
     pub origins: &'a [usize],
     pub context: &'a Context,

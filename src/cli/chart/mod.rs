@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
 use super::detect::{positive, sigma, zone};
-use super::forecast::{Ask, finite, model};
+use super::forecast::{Ask, finite, model, model_name};
 use super::{Failure, Outcome};
 use crate::chart::{self, BandPoint, FAN_LEVELS, Fan, Scene, Style, Theme, Unit, past_worth_showing};
 use crate::core::ahead::Ahead;
@@ -79,7 +79,7 @@ pub struct Chart {
     #[arg(long, default_value_t = 2.0, value_parser = sigma)]
     sigma: f64,
     /// Which model
-    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = portent_models::forecast::NAMES)]
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = model_name())]
     model: String,
     /// Distance between samples [default: a file's own; 5m for a query]
     #[arg(long, value_parser = positive)]

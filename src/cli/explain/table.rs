@@ -80,6 +80,14 @@ impl<W: Write> Page<'_, W> {
         if !members.is_empty() {
             self.more(&format!("{}{rest}", members.join(", ")))?;
         }
+        if let Some(widths) = said.widths.filter(|widths| widths.settled > 0) {
+            let (near, far) = (widths.near, widths.far);
+            let settled = widths.settled;
+            self.more(&format!(
+                "bands {near:.2} times as wide as its errors make them an hour ahead, {far:.2} at the end of the horizon: {settled} earlier \
+                 bands of the watch, and what came, have shown that"
+            ))?;
+        }
         let levels: Vec<String> = said.ahead.first().map_or(&[][..], |a| &a.bands).iter().map(|b| weight(b.level)).collect();
         let mut header = vec!["AT", "MEDIAN"];
         header.extend(levels.iter().map(String::as_str));

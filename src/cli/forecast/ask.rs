@@ -1,7 +1,8 @@
 //! One question about one series, and its answer.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use portent_models::breach::FirstPassage;
-use portent_models::forecast::{Bounds, Ensemble, Model, NAMES, by_name};
+use portent_models::forecast::{ABSENT, Bounds, Ensemble, Model, NAMES, by_name};
 
 use crate::config::profiles;
 use crate::core::ahead::{Ahead, AheadError, Given};
@@ -25,6 +26,16 @@ pub struct Ask<'a> {
     /// `None`: the series' own.
     pub step: Option<Span>,
     pub days: &'a Days,
+}
+
+/// Names of models as the command line takes them. One that this build left out is known by name, so that nobody looks for it elsewhere.
+pub fn model_name() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(NAMES.into_iter().chain(ABSENT.iter().map(|(name, _)| *name))).try_map(|name| {
+        match ABSENT.iter().find(|(absent, _)| *absent == name) {
+            Some((_, feature)) => Err(format!("this binary was built without it: cargo build --release --features {feature}")),
+            None => Ok(name),
+        }
+    })
 }
 
 /// The model of one of the names that the command line takes.

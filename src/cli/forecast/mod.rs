@@ -25,7 +25,7 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Side;
 use crate::source::replay::{self, DataSeries, DataSet};
 
-pub use ask::{Ask, model};
+pub use ask::{Ask, model, model_name};
 
 /// Questions under way at once: enough to keep every thread busy between two writes, few enough to hold their answers.
 const QUESTIONS_A_BATCH: usize = 256;
@@ -79,7 +79,7 @@ pub struct Forecast {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=MAX_SUSTAIN as i64))]
     sustain: Option<u16>,
     /// Which member of the family; auto weighs them by their own past errors
-    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = portent_models::forecast::NAMES)]
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = model_name())]
     model: String,
     /// Distance between steps [default: each series' own]
     #[arg(long, value_parser = positive)]

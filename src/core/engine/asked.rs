@@ -3,7 +3,7 @@
 //! Only predictions that were raised get a truth by themselves, and to learn from those alone would be to learn from what was sure already.
 //! So every series has one likelihood waiting, raised or not: it is taken at a look, settled by a breach or the end of its horizon, and the
 //! next look takes the next one. An interval waits likewise, by turns an hour ahead and at the end of the horizon. It is about the mean of
-//! an hour, as the forecast is. 40 bytes.
+//! an hour, as the forecast is, and as wide as the watch's [`Widths`] had it: how it would have been without them is judged, too. 64 bytes.
 
 use portent_models::baseline::Block;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,12 @@ use super::tally::INTERVAL_LEVELS;
 use crate::core::outlook::{Fit, Outlook};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
+use crate::core::widths::Widths;
 
 /// A series that was silent for this share of the horizon has left nobody able to say what happened.
 const SILENT_SHARE: i64 = 8;
 /// But so many steps are always forgiven: scrapes fail.
 const FORGIVEN_STEPS: i64 = 10;
-/// An interval lies this many hours ahead at most: a ring holds a week, and a value must still be there when it is asked for.
-const MAX_AHEAD: i64 = 160;
 /// Samples that may still turn out to be a breach of before the horizon's end are waited for, so many at most.
 const WAIT_STEPS: i64 = 10;
 
@@ -37,8 +36,13 @@ pub(super) struct Asked {
     waits: bool,
     far: bool,
     /// Lower and upper bound for each level.
-    bounds: [[f32; 2]; INTERVAL_LEVELS.len()],
+    bounds: Bounds,
+    /// The same as past errors alone had them, where that was otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uncorrected: Option<Bounds>,
 }
+
+type Bounds = [[f32; 2]; INTERVAL_LEVELS.len()];
 
 /// A likelihood whose truth has come.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,11 +57,22 @@ pub(super) struct Outcome {
 pub(super) struct Covered {
     pub far: bool,
     pub inside: [bool; INTERVAL_LEVELS.len()],
+    /// The same had nothing been corrected.
+    pub uncorrected: [bool; INTERVAL_LEVELS.len()],
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { due_at: Timestamp::MIN, stated: 0.0, said: 0.0, bucket: 0, waits: false, far: false, bounds: Default::default() }
+        Self {
+            due_at: Timestamp::MIN,
+            stated: 0.0,
+            said: 0.0,
+            bucket: 0,
+            waits: false,
+            far: false,
+            bounds: Bounds::default(),
+            uncorrected: None,
+        }
     }
 }
 
@@ -71,17 +86,22 @@ impl Asked {
     }
 
     /// Takes an interval, unless one is waiting: of the hour after this one, or of the last within the horizon.
-    pub fn promise(&mut self, block: &Block, row: usize, at: Timestamp, fit: &Fit, watch: &Watch) {
+    pub fn promise(&mut self, block: &Block, row: usize, at: Timestamp, fit: &Fit, watch: &Watch, widths: Widths) {
         if self.waits {
             return;
         }
-        let whole = (watch.horizon.as_millis() / block.geometry().bucket_ms).clamp(1, MAX_AHEAD);
-        let ahead = if self.far { whole } else { 1 }.min(fit.fitted.horizon() as i64 - 1);
-        let Some(bounds) = fit.interval(block, row, at, ahead as usize, INTERVAL_LEVELS) else { return };
-        let bounds = bounds.map(|[lower, upper]| [lower as f32, upper as f32]);
+        let last = fit.last_step(watch);
+        let ahead = if self.far { last } else { last.min(1) };
+        let widen = widths.of(self.far);
+        let of = |widen| {
+            let bounds = fit.interval(block, row, at, ahead, INTERVAL_LEVELS, widen)?;
+            Some(bounds.map(|[lower, upper]| [lower as f32, upper as f32]))
+        };
+        let Some(bounds) = of(widen) else { return };
         if bounds.iter().flatten().all(|bound| bound.is_finite()) {
             (self.bounds, self.waits) = (bounds, true);
-            self.bucket = (block.newest_bucket() + ahead) as u32;
+            self.uncorrected = if widen == 1.0 { None } else { of(1.0) };
+            self.bucket = (block.newest_bucket() + ahead as i64) as u32;
         }
     }
 
@@ -125,7 +145,9 @@ impl Asked {
         (self.waits, self.far) = (false, !far);
         // Rounding never turns two numbers round: what lies inside stays inside.
         let mean = hour.mean as f32;
-        (hour.count > 0.0).then(|| Covered { far, inside: self.bounds.map(|[lower, upper]| (lower..=upper).contains(&mean)) })
+        let inside = |bounds: Bounds| bounds.map(|[lower, upper]| (lower..=upper).contains(&mean));
+        let uncorrected = inside(self.uncorrected.unwrap_or(self.bounds));
+        (hour.count > 0.0).then(|| Covered { far, inside: inside(self.bounds), uncorrected })
     }
 
     /// Another threshold or horizon: what was said was about something else.

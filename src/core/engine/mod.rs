@@ -18,6 +18,8 @@ mod snapshot;
 mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod width_tests;
 mod wording;
 mod work;
 
@@ -194,7 +196,7 @@ impl Engine {
     /// Every series of a watch.
     pub fn series(&self, watch: usize) -> impl Iterator<Item = SeriesView<'_>> {
         let watched = &self.watched[watch];
-        watched.shards.iter().flat_map(|shard| shard.views(&watched.calibration.map))
+        watched.shards.iter().flat_map(|shard| shard.views(&watched.calibration))
     }
 
     /// One series of a watch, with its present forecast.
@@ -202,7 +204,7 @@ impl Engine {
         let watched = &self.watched[watch];
         let &(shard, row) = watched.rows.get(&series)?;
         let shard = &watched.shards[shard];
-        Some((shard.view(row, &watched.calibration.map), shard.fit(row, &watched.watch)))
+        Some((shard.view(row, &watched.calibration), shard.fit(row, &watched.watch)))
     }
 
     /// Which profile one series of a watch has, and why; what it has from its siblings while it is young.
@@ -352,8 +354,8 @@ impl Watched {
             let hour = grid.at(begin).floor(LEARN_EVERY);
             self.calibration.learn(hour);
             let end = (begin..columns).find(|&i| grid.at(i) >= hour + LEARN_EVERY).unwrap_or(columns);
-            let map = &self.calibration.map;
-            let pieces = self.shards.par_iter_mut().zip(&of_shard).map(|(shard, rows)| work.piece(shard, rows, begin..end, map));
+            let learnt = &self.calibration;
+            let pieces = self.shards.par_iter_mut().zip(&of_shard).map(|(shard, rows)| work.piece(shard, rows, begin..end, learnt));
             effects.extend(pieces.collect::<Vec<_>>());
             self.shards.iter_mut().for_each(|shard| self.calibration.hear(&mut shard.news));
             begin = end;

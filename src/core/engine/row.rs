@@ -12,6 +12,7 @@ use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
 use crate::core::selection::Extremes;
 use crate::core::time::Timestamp;
+use crate::core::widths::Widths;
 
 /// What the engine keeps for a series besides its baseline. Small: there are many. A checkpoint holds it, leaving out what is as at the
 /// beginning: a restart goes on in the middle of a streak, and looks at no series before its time.
@@ -116,4 +117,6 @@ pub struct SeriesView<'a> {
     pub lives: &'a [Life],
     /// What likelihoods of its watch have turned out to mean.
     pub settled: &'a Recalibration,
+    /// How wide its intervals have turned out to have to be.
+    pub widths: Widths,
 }

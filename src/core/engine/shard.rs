@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portent_models::baseline::{Block, Geometry};
-use portent_models::breach::Recalibration;
 use portent_models::score::{Scored, Settings};
 
 use self::own::Variants;
-use super::calibration::News;
+use super::calibration::{Calibration, News};
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, Turn};
 use super::row::{Row, SeriesView};
@@ -43,8 +42,8 @@ pub(super) struct Column<'a> {
     pub watch: &'a Watch,
     pub playbooks: &'a [Arc<Playbook>],
     pub judging: Judged,
-    /// What its watch's likelihoods have turned out to mean.
-    pub settled: &'a Recalibration,
+    /// What its watch's answers have turned out to mean.
+    pub learnt: &'a Calibration,
 }
 
 #[derive(Clone, Debug)]
@@ -148,11 +147,11 @@ impl Shard {
         self.forget_variants();
     }
 
-    pub fn views<'a>(&'a self, settled: &'a Recalibration) -> impl Iterator<Item = SeriesView<'a>> {
-        (0..self.rows.len()).map(move |row| self.view(row, settled))
+    pub fn views<'a>(&'a self, learnt: &'a Calibration) -> impl Iterator<Item = SeriesView<'a>> {
+        (0..self.rows.len()).map(move |row| self.view(row, learnt))
     }
 
-    pub fn view<'a>(&'a self, row: usize, settled: &'a Recalibration) -> SeriesView<'a> {
+    pub fn view<'a>(&'a self, row: usize, learnt: &'a Calibration) -> SeriesView<'a> {
         let state = &self.rows[row];
         SeriesView {
             labels: &state.labels,
@@ -165,7 +164,8 @@ impl Shard {
             anomaly: self.episodes.of(row),
             breached: state.breach.breached,
             lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
-            settled,
+            settled: &learnt.map,
+            widths: learnt.widths,
         }
     }
 
@@ -243,7 +243,7 @@ impl Shard {
             self.news.settled.push((at, labels.id(), outcome));
         }
         if let Some(covered) = asked.cover(&self.block, row) {
-            self.news.covered.push(covered);
+            self.news.covered.push((at, covered));
         }
     }
 
@@ -296,7 +296,7 @@ impl Shard {
                 state.asked.take(at, &outlook, watch);
             }
             if let Some(fit) = self.fits.get(&row) {
-                state.asked.promise(&self.block, row, at, fit, watch);
+                state.asked.promise(&self.block, row, at, fit, watch, column.learnt.widths);
             }
         }
         if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
@@ -310,7 +310,7 @@ impl Shard {
             if at <= life.prediction.updated_at {
                 return;
             }
-            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, column.settled);
+            wording::write(&mut life.prediction, at, value, &outlook, summary_seasonal, &column.learnt.map);
             let turn = life.judge(at, &watch.hysteresis);
             effects.extend(effect(turn, &life.prediction));
             return;
@@ -328,7 +328,7 @@ impl Shard {
     }
 
     fn outlook(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>) -> Option<Outlook> {
-        let Column { at, watch, settled, .. } = column;
+        let Column { at, watch, learnt, .. } = column;
         let threshold = self.rows[row].threshold;
         if watch.profile.deadline {
             let rate = outlook::rate_per_minute(&self.block, row) / 60.0;
@@ -352,7 +352,7 @@ impl Shard {
                 }
             }
             let Some(fit) = fits.get(&row) else { continue };
-            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, settled);
+            let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &learnt.map);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);
             }
@@ -398,7 +398,7 @@ impl Shard {
             chart_url: None,
             truth: None,
         };
-        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, column.settled);
+        wording::write(&mut prediction, at, value, outlook, self.block.summary(row).seasonal, &column.learnt.map);
         if let Some(anomaly) = self.episodes.of(row) {
             prediction.evidence.push(wording::anomaly(anomaly));
         }

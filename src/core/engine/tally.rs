@@ -28,6 +28,9 @@ pub struct Tally {
     pub likelihoods: [Said; LIKELIHOOD_EDGES.len()],
     /// For each level: an hour ahead, and at the end of the horizon.
     pub intervals: [[Kept; 2]; INTERVAL_LEVELS.len()],
+    /// The same intervals as they would have been without the correction by what came of earlier ones.
+    #[serde(default)]
+    pub uncorrected: [[Kept; 2]; INTERVAL_LEVELS.len()],
 }
 
 /// Likelihoods of one bin.
@@ -48,6 +51,13 @@ pub struct Kept {
     pub inside: u64,
 }
 
+impl Kept {
+    pub fn count(&mut self, inside: bool) {
+        self.count += 1;
+        self.inside += u64::from(inside);
+    }
+}
+
 impl Tally {
     pub fn likelihood(&mut self, said: f64, came_true: bool) {
         let bin = LIKELIHOOD_EDGES.iter().position(|edge| said < *edge).unwrap_or(LIKELIHOOD_EDGES.len() - 1);
@@ -59,10 +69,10 @@ impl Tally {
         bin.squares += (said - truth).powi(2);
     }
 
-    pub fn interval(&mut self, level: usize, far: bool, inside: bool) {
-        let kept = &mut self.intervals[level][usize::from(far)];
-        kept.count += 1;
-        kept.inside += u64::from(inside);
+    /// `uncorrected` is whether the value would have lain inside without a correction, too.
+    pub fn interval(&mut self, level: usize, far: bool, inside: bool, uncorrected: bool) {
+        self.intervals[level][usize::from(far)].count(inside);
+        self.uncorrected[level][usize::from(far)].count(uncorrected);
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -72,7 +82,8 @@ impl Tally {
             to.said += from.said;
             to.squares += from.squares;
         }
-        for (to, from) in self.intervals.iter_mut().flatten().zip(other.intervals.iter().flatten()) {
+        let kept = self.intervals.iter_mut().chain(&mut self.uncorrected).flatten();
+        for (to, from) in kept.zip(other.intervals.iter().chain(&other.uncorrected).flatten()) {
             to.count += from.count;
             to.inside += from.inside;
         }
@@ -108,11 +119,12 @@ mod tests {
         a.likelihood(0.8, true);
         b.likelihood(1.0, true);
         b.likelihood(0.1, true);
-        b.interval(0, false, true);
-        b.interval(0, true, false);
+        b.interval(0, false, true, false);
+        b.interval(0, true, false, false);
         a.add(&b);
         assert_eq!(a.likelihoods.map(|bin| (bin.count, bin.came_true)), [(1, 0), (1, 1), (0, 0), (0, 0), (1, 1), (1, 1)]);
         assert!((a.brier().unwrap() - (0.0025 + 0.04 + 0.0 + 0.81) / 4.0).abs() < 1e-12);
         assert_eq!((a.settled(), a.coverage(0), a.coverage(1)), (4, Some(0.5), None));
+        assert_eq!(a.uncorrected[0].map(|kept| (kept.count, kept.inside)), [(1, 0), (1, 0)]);
     }
 }

@@ -3,8 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use portent_models::breach::Recalibration;
-
+use super::calibration::Calibration;
 use super::limits::Limits;
 use super::shard::{Column, Shard};
 use super::{Effect, Judged};
@@ -23,7 +22,7 @@ pub(super) struct Work<'a> {
 
 impl Work<'_> {
     /// Some columns through one shard; `rows` are its rows with those of the frame.
-    pub fn piece(&self, shard: &mut Shard, rows: &[(usize, usize)], columns: Range<usize>, settled: &Recalibration) -> Vec<Effect> {
+    pub fn piece(&self, shard: &mut Shard, rows: &[(usize, usize)], columns: Range<usize>, learnt: &Calibration) -> Vec<Effect> {
         let Self { watch, playbooks, judging, frame, limits } = self;
         let mut effects = Vec::new();
         let mut present = Vec::with_capacity(rows.len());
@@ -36,7 +35,7 @@ impl Work<'_> {
             present.clear();
             let here = rows.iter().map(|&(row, frame_row)| (row, values[[frame_row, column]]));
             present.extend(here.filter(|(_, value)| value.is_finite()));
-            shard.column(Column { at, watch, playbooks, judging: *judging, settled }, &present, &mut effects);
+            shard.column(Column { at, watch, playbooks, judging: *judging, learnt }, &present, &mut effects);
         }
         effects
     }

@@ -1,6 +1,9 @@
 //! One series of a running engine.
 
-use super::{BreachSaid, Explanation, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, base_rate, forecast, number, periods, trend};
+use super::{
+    BreachSaid, Explanation, ForecastSaid, HistorySaid, NormalSaid, ProfileSaid, Said, ScoreSaid, WidthsSaid, base_rate, forecast, number,
+    periods, trend,
+};
 use crate::core::civil;
 use crate::core::engine::{Engine, Inherited, SeriesView};
 use crate::core::labels::SeriesId;
@@ -41,7 +44,12 @@ pub fn of_series(engine: &Engine, watch: usize, series: SeriesId) -> Option<Expl
         not_said.push("no forecast: too few closed buckets".to_owned());
     }
     let now = last.map_or(Timestamp::default(), |(at, _)| at);
-    let ahead = fit.as_ref().map(|fit| forecast(&fit.fitted, fit.origin, fit.step, fit.elapsed(now).max(0.0), own.horizon));
+    let ahead = fit.as_ref().map(|fit| {
+        let widen = fit.widen(view.widths, &own);
+        let passed = fit.elapsed(now).max(0.0);
+        let widths = WidthsSaid { near: view.widths.of(false), far: view.widths.of(true), settled: view.widths.settled() };
+        ForecastSaid { widths: Some(widths), ..forecast(&fit.fitted, fit.origin, fit.step, passed, own.horizon, widen) }
+    });
     let limit = own.limit.as_ref().filter(|_| !view.threshold.is_nan() && !history.is_cold());
     let breach = limit.zip(last).map(|(limit, (at, value))| breach(&view, fit.as_ref(), &own, limit.side, at, value, &hours));
     Some(Explanation {

@@ -58,7 +58,7 @@ pub fn of_samples(asked: &Sampled<'_>, select: impl Fn(&Behaviour) -> Selection)
     let behaviour = behaviour(past, asked.step, is_daily);
     let told = ahead.as_ref().map(|ahead| {
         let passed = (ahead.origin - ahead.end()).as_millis() as f64 / ahead.step.as_millis() as f64;
-        forecast(&ahead.fitted, ahead.end(), ahead.step, passed, asked.horizon)
+        forecast(&ahead.fitted, ahead.end(), ahead.step, passed, asked.horizon, |_| 1.0)
     });
     let breach = ahead.as_ref().zip(asked.limit).map(|(ahead, (side, threshold))| breach(asked, ahead, side, threshold));
     Explanation {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::core::anomaly::{Anomaly, OddView, Why};
 use crate::core::explain::{
     AheadSaid, BandSaid, BreachSaid, Explanation, ForecastSaid, HistorySaid, MemberSaid, NormalSaid, ProfileSaid, Said, ScoreSaid,
+    WidthsSaid,
 };
 use crate::core::labels::Labels;
 use crate::core::playbook::Suggestion;
@@ -268,6 +269,7 @@ pub fn explanation(series: &SeriesReport, n: usize) -> Explanation {
                 bands: vec![BandSaid { level: 0.8, lower: 0.4, upper: 0.6 }],
                 typical_error: 0.01,
             }],
+            widths: Some(WidthsSaid { near: 1.2, far: 0.9, settled: 40 }),
         }),
         breach: known.then(|| BreachSaid {
             side: Side::Above,

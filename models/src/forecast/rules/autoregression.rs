@@ -7,6 +7,8 @@
 //!
 //! Rows that the last solution missed by far count less (Huber, "Robust estimation of a location parameter", 1964): bursts are no dynamics.
 
+use std::ops::Range;
+
 use super::super::told::{Past, Rule, Told};
 use super::ridge::Ridge;
 use super::root::Root;
@@ -81,12 +83,20 @@ impl Rule for Autoregression {
     }
 
     fn tell(&self, past: &Past<'_>, told: &mut Told) {
+        for (root, asked) in Root::known(past) {
+            self.tell_on(root, asked, past, told);
+        }
+    }
+}
+
+impl Autoregression {
+    /// One pass on one scale; what it says at the origins of those numbers is kept.
+    fn tell_on(&self, root: Root, asked: Range<usize>, past: &Past<'_>, told: &mut Told) {
         let n = past.values.len();
         let lags = self.fitting(past.season, n);
         let Some(&longest) = lags.last() else { return };
         let window = if past.season > 0 { past.season } else { PLAIN_WINDOW.min(n / 3).max(1) };
         let start = longest.max(window);
-        let root = Root::of(past.values);
         let z: Vec<f64> = past.values.iter().map(|v| root.apply(*v)).collect();
         // The past and, after it, what is being forecast.
         let mut path = z.clone();
@@ -99,7 +109,7 @@ impl Rule for Autoregression {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let (mut next, mut seen) = (start, 0);
         let mut sum: f64 = z[start - window..start].iter().sum();
-        for (o, &origin) in past.origins.iter().enumerate() {
+        for (o, &origin) in past.origins[..asked.end].iter().enumerate() {
             while next < origin {
                 let centre = sum / window as f64;
                 row.iter_mut().zip(&lags).for_each(|(x, lag)| *x = z[next - lag] - centre);
@@ -126,6 +136,9 @@ impl Rule for Autoregression {
             }
             let Some(solved) = ridge.solve(PENALTY) else { continue };
             fit = solved;
+            if o < asked.start {
+                continue;
+            }
             let edge = MAX_OVERSHOOT * (high - low);
             let mut sum = sum;
             told.write(o, |out| {

@@ -10,6 +10,8 @@ mod blend;
 mod day;
 mod holt;
 mod level;
+#[cfg(feature = "prophet")]
+mod prophet;
 mod rhythms;
 mod ridge;
 mod root;
@@ -26,10 +28,12 @@ pub(super) use blend::{Blend, average};
 pub(super) use day::{SEASONAL, SEASONAL_GROWTH, SEASONAL_MEDIAN, WEEKLY_SHIFTED};
 pub(super) use holt::DampedHolt;
 pub(super) use level::{LAST, MEDIAN_DAY};
+#[cfg(feature = "prophet")]
+pub(super) use prophet::Prophet;
 pub(super) use rhythms::TwoRhythms;
 pub(super) use sawtooth::Sawtooth;
 pub(super) use theta::Theta;
-pub(super) use tooth::since_reset;
+pub(super) use tooth::Resets;
 pub(super) use trend::{DRIFT, TREND_LONG, TREND_SHORT};
 pub(super) use winters::HoltWinters;
 
@@ -51,7 +55,7 @@ impl Rule for Plain {
     fn tell(&self, past: &Past<'_>, told: &mut Told) {
         for (o, &origin) in past.origins.iter().enumerate() {
             let season = if origin >= 2 * past.season { past.season } else { 0 };
-            told.write(o, |out| (self.say)(&past.values[..origin], season, past.since[origin - 1], out));
+            told.write(o, |out| (self.say)(&past.values[..origin], season, past.resets.since(o, origin - 1), out));
         }
     }
 }
@@ -61,9 +65,12 @@ impl Rule for Plain {
 fn said(rule: &dyn Rule, values: &[f64], season: usize, horizon: usize) -> Option<Vec<f64>> {
     use super::{Bounds, Context};
     let context = Context::new(values, season, Bounds::default());
-    let since = since_reset(context.values());
     let origins = [values.len() - 30, values.len() - 7, values.len()];
+    let resets = Resets::new(context.values(), &origins);
     let mut told = Told::new(&origins, values.len(), horizon);
-    rule.tell(&Past { values: context.values(), season: context.season(), since: &since, origins: &origins, context: &context }, &mut told);
+    rule.tell(
+        &Past { values: context.values(), season: context.season(), resets: &resets, origins: &origins, context: &context },
+        &mut told,
+    );
     told.path(2).map(<[f64]>::to_vec)
 }

@@ -32,15 +32,20 @@ impl Ridge {
     /// nothing varies. By Cholesky's factorization: the penalty keeps it positive definite.
     pub(super) fn solve(&self, penalty: f64) -> Option<Vec<f64>> {
         let p = self.width;
-        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-        let trace: f64 = (0..p).map(|i| self.gram[at(i, i)]).sum();
+        let trace: f64 = (0..p).map(|i| self.gram[i * (i + 1) / 2 + i]).sum();
         if !(trace.is_finite() && trace > 0.0) {
             return None;
         }
-        let ridge = penalty * trace / p as f64;
+        self.solve_with(&vec![penalty * trace / p as f64; p])
+    }
+
+    /// The same with a penalty on the square of each weight.
+    pub(super) fn solve_with(&self, penalty: &[f64]) -> Option<Vec<f64>> {
+        let p = self.width;
+        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
         let mut factor = self.gram.clone();
         for i in 0..p {
-            factor[at(i, i)] += ridge;
+            factor[at(i, i)] += penalty[i];
             for j in 0..=i {
                 let (head, tail) = factor.split_at_mut(at(i, 0));
                 let row_i = &mut tail[..=i];

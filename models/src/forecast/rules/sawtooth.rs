@@ -27,13 +27,13 @@ struct Teeth {
 }
 
 impl Teeth {
-    /// What the whole teeth before `origin` have in common.
-    fn of(values: &[f64], since: &[usize]) -> Option<Self> {
+    /// What the whole teeth of the values have in common; `since` says where the tooth of a value began.
+    fn of(values: &[f64], since: impl Fn(usize) -> usize) -> Option<Self> {
         let mut starts: Vec<usize> = Vec::new();
-        let mut at = since[values.len() - 1];
+        let mut at = since(values.len() - 1);
         starts.push(at);
         while at > 0 && starts.len() <= MAX_TEETH {
-            at = since[at - 1];
+            at = since(at - 1);
             starts.push(at);
         }
         starts.reverse();
@@ -88,9 +88,9 @@ impl Rule for Sawtooth {
             if origin < 12 {
                 continue;
             }
-            let Some(teeth) = Teeth::of(values, past.since) else { continue };
+            let Some(teeth) = Teeth::of(values, |at| past.resets.since(o, at)) else { continue };
             let Some(by_level) = teeth.by_level() else { continue };
-            let start = past.since[origin - 1];
+            let start = past.resets.since(o, origin - 1);
             let tooth = &values[start..];
             // This tooth's own slope, as far as it has one yet.
             let own = median_slope(tooth);

@@ -5,6 +5,8 @@
 //! lockstep as in `holt`. There is no trend: over a day the level's own persistence says more, and a week of growth is the business of
 //! other rules.
 
+use std::ops::Range;
+
 use super::super::told::{Past, Rule, Told};
 use super::root::Root;
 
@@ -30,55 +32,61 @@ impl Rule for HoltWinters {
     }
 
     fn tell(&self, past: &Past<'_>, told: &mut Told) {
-        const K: usize = SETS.len();
-        let (n, day) = (past.values.len(), past.season);
-        if day == 0 || n < 2 * day {
-            return;
+        for (root, asked) in Root::known(past) {
+            tell_on(root, asked, past, told);
         }
-        let root = Root::of(past.values);
-        let week = if n >= 15 * day { 7 * day } else { 0 };
-        let z: Vec<f64> = past.values.iter().map(|v| root.apply(*v)).collect();
-        let mean = z[..2 * day].iter().sum::<f64>() / (2 * day) as f64;
-        let mut daily: Vec<[f64; K]> = (0..day).map(|i| [f64::midpoint(z[i], z[i + day]) - mean; K]).collect();
-        let mut weekly: Vec<[f64; K]> = vec![[0.0; K]; week.max(1)];
-        let mut levels: Vec<[f64; K]> = vec![[mean; K]; day];
-        let (mut level, mut last, mut wrong) = ([mean; K], [0.0; K], [0.0; K]);
-        let keep = 0.5_f64.powf(1.0 / HALF_LIFE_STEPS);
-        let mut next = 0;
-        for (o, &origin) in past.origins.iter().enumerate() {
-            while next < origin {
-                let d = &mut daily[next % day];
-                let w = &mut weekly[if week > 0 { next % week } else { 0 }];
-                let gain_week = if week > 0 { 1.0 } else { 0.0 };
-                for s in 0..K {
-                    let (alpha, gamma, omega, rho) = SETS[s];
-                    let rest = z[next] - level[s] - d[s] - w[s];
-                    // Judged a day ahead, too: a quick level is right about the next step and takes the weekend for a new world.
-                    let day_old = rest + level[s] - levels[next % day][s];
-                    wrong[s] = keep * wrong[s] + (rest - rho * last[s]).abs() + day_old.abs();
-                    level[s] += alpha * rest;
-                    d[s] += gamma * rest;
-                    w[s] += gain_week * omega * rest;
-                    levels[next % day][s] = level[s];
-                    last[s] = (1.0 - alpha - gamma - gain_week * omega) * rest;
-                }
-                next += 1;
+    }
+}
+
+/// One pass on one scale; what it says at the origins of those numbers is kept.
+fn tell_on(root: Root, asked: Range<usize>, past: &Past<'_>, told: &mut Told) {
+    const K: usize = SETS.len();
+    let (n, day) = (past.values.len(), past.season);
+    if day == 0 || n < 2 * day {
+        return;
+    }
+    let week = if n >= 15 * day { 7 * day } else { 0 };
+    let z: Vec<f64> = past.values.iter().map(|v| root.apply(*v)).collect();
+    let mean = z[..2 * day].iter().sum::<f64>() / (2 * day) as f64;
+    let mut daily: Vec<[f64; K]> = (0..day).map(|i| [f64::midpoint(z[i], z[i + day]) - mean; K]).collect();
+    let mut weekly: Vec<[f64; K]> = vec![[0.0; K]; week.max(1)];
+    let mut levels: Vec<[f64; K]> = vec![[mean; K]; day];
+    let (mut level, mut last, mut wrong) = ([mean; K], [0.0; K], [0.0; K]);
+    let keep = 0.5_f64.powf(1.0 / HALF_LIFE_STEPS);
+    let mut next = 0;
+    for (o, &origin) in past.origins[..asked.end].iter().enumerate() {
+        while next < origin {
+            let d = &mut daily[next % day];
+            let w = &mut weekly[if week > 0 { next % week } else { 0 }];
+            let gain_week = if week > 0 { 1.0 } else { 0.0 };
+            for s in 0..K {
+                let (alpha, gamma, omega, rho) = SETS[s];
+                let rest = z[next] - level[s] - d[s] - w[s];
+                // Judged a day ahead, too: a quick level is right about the next step and takes the weekend for a new world.
+                let day_old = rest + level[s] - levels[next % day][s];
+                wrong[s] = keep * wrong[s] + (rest - rho * last[s]).abs() + day_old.abs();
+                level[s] += alpha * rest;
+                d[s] += gamma * rest;
+                w[s] += gain_week * omega * rest;
+                levels[next % day][s] = level[s];
+                last[s] = (1.0 - alpha - gamma - gain_week * omega) * rest;
             }
-            if origin < 3 * day {
-                continue;
-            }
-            let best = (0..K).min_by(|&a, &b| wrong[a].total_cmp(&wrong[b])).unwrap_or(0);
-            told.write(o, |out| {
-                let mut rest = last[best];
-                for (h, o) in out.iter_mut().enumerate() {
-                    let t = origin + h;
-                    rest *= SETS[best].3;
-                    let weekly = if week > 0 { weekly[t % week][best] } else { 0.0 };
-                    *o = root.undo(level[best] + daily[t % day][best] + weekly + rest);
-                }
-                true
-            });
+            next += 1;
         }
+        if o < asked.start || origin < 3 * day {
+            continue;
+        }
+        let best = (0..K).min_by(|&a, &b| wrong[a].total_cmp(&wrong[b])).unwrap_or(0);
+        told.write(o, |out| {
+            let mut rest = last[best];
+            for (h, o) in out.iter_mut().enumerate() {
+                let t = origin + h;
+                rest *= SETS[best].3;
+                let weekly = if week > 0 { weekly[t % week][best] } else { 0.0 };
+                *o = root.undo(level[best] + daily[t % day][best] + weekly + rest);
+            }
+            true
+        });
     }
 }
 

@@ -108,10 +108,10 @@ fn climb(values: &[f64], toward: f64, within: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use portent_models::baseline::Geometry;
-    use portent_models::breach::Recalibration;
 
     use super::*;
     use crate::core::engine::Judged;
+    use crate::core::engine::calibration::Calibration;
     use crate::core::engine::shard::Column;
     use crate::core::labels::Labels;
     use crate::core::time::Span;
@@ -132,9 +132,9 @@ mod tests {
         let mut shard = Shard::new(geometry, watch.baseline.score);
         shard.add(&Labels::named("x"));
         shard.set_all_thresholds(0.9);
-        let (settled, mut effects) = (Recalibration::default(), Vec::new());
+        let (learnt, mut effects) = (Calibration::default(), Vec::new());
         for i in 0..samples {
-            let column = Column { at: at(i), watch: &watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), settled: &settled };
+            let column = Column { at: at(i), watch: &watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), learnt: &learnt };
             shard.column(column, &[(0, value(i))], &mut effects);
         }
         (shard, watch)

@@ -1,6 +1,7 @@
 //! Newcomers beside their siblings: how much of their first day the borrowed bands hold, and that nothing is raised in it.
 
 use super::*;
+use crate::core::engine::calibration::Calibration;
 use crate::core::engine::shard::Column;
 use crate::core::engine::{Effect, Judged};
 use crate::core::time::Span;
@@ -51,8 +52,8 @@ impl World {
 
     fn column(&mut self, i: i64, present: &[(usize, f64)]) {
         let at = Timestamp::from_millis(1_793_577_600_000) + STEP.times(i);
-        let settled = portent_models::breach::Recalibration::default();
-        let column = Column { at, watch: &self.watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), settled: &settled };
+        let learnt = Calibration::default();
+        let column = Column { at, watch: &self.watch, playbooks: &[], judging: Judged::from(Timestamp::MIN), learnt: &learnt };
         self.shard.column(column, present, &mut self.effects);
     }
 }
