@@ -1,13 +1,16 @@
 //! What another configuration would have changed, for people.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::table::{SERIES_CHARS, WATCH_CHARS, clip, in_year, plural, rough, series, truth};
-use crate::backtest::{Brief, Change, Diff, Moved};
+use crate::backtest::{Brief, Change, Diff, Figure, Moved};
 use crate::cli::output;
 
 /// Rows of each list; all of them are in JSON.
 const ROWS_SHOWN: usize = 20;
+/// As the figures of all watches together are called.
+const ALL: &str = "all";
 
 pub fn write(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
     let count = |what: usize| plural(what as u64, "prediction", "predictions");
@@ -21,7 +24,10 @@ pub fn write(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
         count(diff.same as usize)
     )?;
     diff.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
-    let rows: Vec<Vec<String>> = diff.figures.iter().filter(|change| is_shown(change)).map(figure).collect();
+    // The figures of an only watch are those of all.
+    let watches = diff.figures.iter().filter(|change| change.group != ALL).map(|change| &change.group).collect::<BTreeSet<_>>().len();
+    let shown = |change: &&Change| change.group == ALL || (watches > 1 && has_changed(change));
+    let rows: Vec<Vec<String>> = diff.figures.iter().filter(shown).map(figure).collect();
     if !rows.is_empty() {
         output::table(out, &["OF", "FIGURE", "NOW", "THEN", "CHANGE"], &rows)?;
     }
@@ -45,11 +51,9 @@ fn list(out: &mut impl Write, header: &[&str], rows: &[Vec<String>], all: usize)
     Ok(())
 }
 
-/// Those of all watches, and of one watch only what changed.
-fn is_shown(change: &Change) -> bool {
-    let differs =
-        change.change != Some(0.0) && (change.this.is_some_and(|f| f.value.is_some()) || change.other.is_some_and(|f| f.value.is_some()));
-    change.group == "all" || differs
+fn has_changed(change: &Change) -> bool {
+    let has_value = |figure: Option<Figure>| figure.is_some_and(|figure| figure.value.is_some());
+    change.change != Some(0.0) && (has_value(change.this) || has_value(change.other))
 }
 
 fn figure(change: &Change) -> Vec<String> {

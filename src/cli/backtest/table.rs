@@ -12,8 +12,9 @@ use crate::core::time::{Span, Timestamp};
 /// Characters of a watch's and of a series' name in the table, so that a line has 120 at most; the whole names are in JSON and CSV.
 pub(super) const WATCH_CHARS: usize = 20;
 pub(super) const SERIES_CHARS: usize = 26;
-/// Of what a label says.
-const WHAT_CHARS: usize = 20;
+/// Of why an event was not told, with what its label says; and of that, if any.
+const WHY_CHARS: usize = 57;
+const LEAST_WHAT_CHARS: usize = 5;
 /// What stands before our own figures.
 const OURS: &str = "portent";
 /// Rows of the anomalies shown; all of them are in JSON.
@@ -47,7 +48,7 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
-    let header = ["SAME RULES FOR ALL", "TOLD", "MEDIAN LEAD", "FALSE ALARMS A SERIES-WEEK", "TRUE OF RAISED"];
+    let header = ["SAME RULES FOR ALL", "TOLD", "MEDIAN LEAD", "FALSE A SERIES-WEEK", "TRUE OF RAISED"];
     let ours = Group { name: OURS.to_owned(), ..report.summary.clone() };
     output::table(out, &header, &std::iter::once(&ours).chain(&report.rivals).map(headline).collect::<Vec<_>>())?;
     match &report.diff {
@@ -84,13 +85,13 @@ pub(super) fn truth(verdict: Verdict) -> &'static str {
 }
 
 fn missed_row(event: &Event) -> Vec<String> {
-    let why = match &event.taken_back {
-        Some(id) => format!("{id} was taken back before"),
-        None => "nothing was raised".to_owned(),
-    };
-    let noticed = event.noticed_at.map(|at| format!(", but odd since {}", in_year(at))).unwrap_or_default();
-    let what = event.what.as_ref().map(|what| format!(": {}", clip(what, WHAT_CHARS))).unwrap_or_default();
-    let why = format!("{why}{noticed}{what}");
+    let taken_back = event.taken_back.as_ref().map(|id| format!("{id} taken back"));
+    let noticed = event.noticed_at.map(|at| format!(", odd since {}", in_year(at))).unwrap_or_default();
+    let mut why = format!("{}{noticed}", taken_back.as_deref().unwrap_or("nothing was raised"));
+    let room = WHY_CHARS.saturating_sub(why.chars().count() + 2);
+    if let Some(what) = event.what.as_ref().filter(|_| room >= LEAST_WHAT_CHARS) {
+        why = format!("{why}: {}", clip(what, room));
+    }
     vec![in_year(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
 }
 
@@ -188,7 +189,7 @@ fn headline(group: &Group) -> Vec<String> {
     };
     let of = |part: u64, whole: u64, share: Option<f64>, interval: Option<Interval>| {
         let share = share.filter(|_| interval.is_some()).map(|share| format!(" = {}", percent(share, interval))).unwrap_or_default();
-        if whole == 0 { "-".to_owned() } else { format!("{part} of {whole}{share}") }
+        if whole == 0 { "-".to_owned() } else { format!("{part}/{whole}{share}") }
     };
     let rate = group.false_alarms_per_series_week.map(|rate| {
         let ends = group.false_alarms_per_series_week_interval.map(|[low, high]| format!(" ({low:.2}-{high:.2})")).unwrap_or_default();

@@ -96,16 +96,22 @@ impl TruthArgs {
     }
 }
 
-/// The incidents of a bundled set's card, and the stretches that it calls unclear.
+/// A bundled set's card: its incidents and the stretches that it calls unclear, where the incidents are all that is odd in it; or else the moments
+/// at which something crossed the set's threshold, since what led there is nothing that anybody was woken for.
 fn of_card(file: &Path) -> Result<Truth, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| Failure::new(format!("cannot read labels {}: {error}", file.display())))?;
     let card = Card::parse(&text)?;
     let mut truth = Truth::of(TruthKind::Labels);
     let incidents = card.incidents.iter().map(|incident| (incident, false));
     for (incident, unclear) in incidents.chain(card.unclear.iter().map(|incident| (incident, true))) {
-        let stretch = Stretch { from: incident.begins, to: Some(incident.ends), what: incident.about.clone(), unclear };
+        let whole = || vec![(incident.begins, incident.ends)];
+        let crossings = || incident.crosses.iter().map(|at| (*at, *at)).collect();
+        let times: Vec<(Timestamp, Timestamp)> = if card.anomalies || unclear { whole() } else { crossings() };
         let whose = labels::whose(&incident.series).map_err(|why| Failure::new(format!("cannot use labels {}: {why}", file.display())))?;
-        truth.add(&incident.series, || whose, stretch);
+        for (from, to) in times {
+            let stretch = Stretch { from, to: Some(to), what: incident.about.clone(), unclear };
+            truth.add(&incident.series, || whose.clone(), stretch);
+        }
     }
     Ok(truth)
 }

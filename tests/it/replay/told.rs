@@ -38,12 +38,12 @@ RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)          TRUTH      LEAD  ETA O
 judged 2026-11-05 00:00 to 2026-11-06 23:00 (UTC), learned from 2026-11-02 00:00 on: 0 anomalies = 0.00 a series-week
 1 event by thresholds, 0 unknown, over 2 series and 2.0 days; too few events for more than an anecdote
 
-SAME RULES FOR ALL       TOLD    MEDIAN LEAD  FALSE ALARMS A SERIES-WEEK  TRUE OF RAISED
-portent                  1 of 1  21h          0 = 0.000 (0.00-5.24)       1 of 1
-predict_linear[6h]       1 of 1  21h          1 = 1.750 (0.09-8.30)       1 of 2
-predict_linear[1h]       0 of 1  -            0 = 0.000 (0.00-5.24)       -
-threshold 10 % lower     1 of 1  16h          0 = 0.000 (0.00-5.24)       1 of 1
-7 days' mean +- 3 sigma  0 of 1  -            0 = 0.000 (0.00-5.24)       -
+SAME RULES FOR ALL       TOLD  MEDIAN LEAD  FALSE A SERIES-WEEK    TRUE OF RAISED
+portent                  1/1   21h          0 = 0.000 (0.00-5.24)  1/1
+predict_linear[6h]       1/1   21h          1 = 1.750 (0.09-8.30)  1/2
+predict_linear[1h]       0/1   -            0 = 0.000 (0.00-5.24)  -
+threshold 10 % lower     1/1   16h          0 = 0.000 (0.00-5.24)  1/1
+7 days' mean +- 3 sigma  0/1   -            0 = 0.000 (0.00-5.24)  -
 ";
     assert!(table == want, "{table}");
     assert_eq!(run(&["--threads", "1"]), run(&["--threads", "2"]));

@@ -70,6 +70,23 @@ fn a_bundled_card_is_labels_too() {
     assert!(share[0].as_f64() < summary["noticed_share"].as_f64() && summary["anomaly_precision"].is_f64(), "{summary}");
 }
 
+#[test]
+fn crossings_are_the_labels_of_a_set_that_has_a_threshold() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let of = |name: &str| format!("{root}/datasets/disks/{name}");
+    let common = ["backtest", &of("data.csv"), "--above", "0.9", "--to", "2026-03-16T00:00:00Z"];
+    let by_labels = report(&[&common[..], &["--labels", &of("dataset.toml")]].concat(), dir.path());
+    let by_thresholds = report(&common, dir.path());
+    // The set's rule for a crossing is ours, so both must see the same.
+    let times = |report: &Value| report["events"].as_array().unwrap().iter().map(|event| event["at"].clone()).collect::<Vec<_>>();
+    assert!(times(&by_labels).len() >= 4);
+    assert_eq!(times(&by_labels), times(&by_thresholds));
+    for key in ["told", "missed", "came_true", "false_alarms", "told_share", "median_lead_time_s", "precision_interval"] {
+        assert_eq!(by_labels["summary"][key], by_thresholds["summary"][key], "{key}");
+    }
+}
+
 const HOUR_MS: i64 = 3_600_000;
 const STEP_MS: i64 = 300_000;
 /// 2026-11-02T00:00:00Z.
