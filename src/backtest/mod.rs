@@ -9,9 +9,13 @@
 //! for bit. Samples come in windows, so that memory holds a window and not a year.
 
 mod alarm;
+pub mod alerts;
 mod bootstrap;
 pub mod cache;
+mod diff;
+mod figures;
 pub mod files;
+pub mod labels;
 mod observe;
 pub mod range;
 mod reliability;
@@ -30,6 +34,8 @@ use std::sync::mpsc::Sender;
 
 pub use alarm::Verdict;
 pub use bootstrap::{FEW, INTERVAL_LEVEL, Interval};
+pub use diff::{Brief, Change, Diff, Moved};
+pub use figures::{Figure, figures};
 pub use observe::ONE_EVENT;
 pub use reliability::{Bin, Coverage, Reliability};
 pub use report::{Event, Outcome, Report, Told};
@@ -257,6 +263,7 @@ impl Backtest {
             reliability: Reliability::of(&self.engine, &scored.predictions),
             coverage: Coverage::of(&self.engine),
             lead_times_s,
+            diff: None,
             from: self.from,
             judged_from: self.judge_from.iter().flatten().min().copied(),
             to: self.to,

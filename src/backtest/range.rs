@@ -94,7 +94,7 @@ pub async fn has_data(source: Server<'_>, query: &str, at: Timestamp) -> Result<
 }
 
 /// One query under way.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     source: Server<'a>,
     query: &'a str,
     watch: &'a str,
@@ -106,11 +106,12 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(source: Server<'a>, query: &'a str, watch: &'a str) -> Self {
+    pub fn new(source: Server<'a>, query: &'a str, watch: &'a str) -> Self {
         Self { source, query, watch, remote: OnceCell::new(), is_refused: AtomicBool::new(false), came: Default::default() }
     }
 
-    async fn stretch(&self, grid: Grid) -> Result<(Frame, Remarks), SourceError> {
+    /// What it has to say on a grid, from the cache if it was asked before.
+    pub async fn stretch(&self, grid: Grid) -> Result<(Frame, Remarks), SourceError> {
         let Server { client, cache, now } = self.source;
         let asked = Asked { server: client.identity(), query: self.query };
         if let Some(frame) = cache.and_then(|cache| cache.read(asked, grid)) {

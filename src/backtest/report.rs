@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::alarm::{Alarm, Met, Verdict, met};
+use super::diff::Diff;
 use super::observe::{Observer, Seen};
 use super::reliability::{Coverage, Reliability};
 use super::sign::Sign;
@@ -97,6 +98,9 @@ pub struct Report {
     pub coverage: Vec<Coverage>,
     /// Of the events told, ascending.
     pub lead_times_s: Vec<f64>,
+    /// What another configuration would have changed, where one was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Diff>,
 }
 
 /// What was recorded on the way, before it is added up.

@@ -70,6 +70,79 @@ fn a_growth_is_told_and_scored_as_it_was_raised() {
     assert!((report.rival.median_lead_time_s.unwrap() - 86_400.0).abs() < 3_600.0);
 }
 
+/// Judged by labels of two series.
+fn judged_by(labels: &str, set: &DataSet, question: &Question, warmup: Span) -> Report {
+    let shares = files::make_watches(set, question);
+    let mut backtest =
+        Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), Judging { from: None, warmup: Some(warmup) });
+    backtest.judge_by(labels::parse("labels.csv", labels).unwrap());
+    files::feed(&mut backtest, set, &shares, None, |_| true).unwrap();
+    backtest.finish(false).unwrap()
+}
+
+#[test]
+fn labels_are_told_missed_or_too_early_to_tell() {
+    let grows = |i: i64| 0.002 * i as f64 + 0.0001 * ((i * 7919) % 13) as f64;
+    let set = set(&[("grows", &grows)], 6 * DAY);
+    let question = question(0.002 * 720.0);
+    let by_threshold = run(&set, &question, Some(Span::DAY.times(3)));
+    let raised = by_threshold.predictions[0].prediction.raised_at;
+    // Before there is enough past; while it is open; after it.
+    let labels = format!(
+        "series,start,end,what\ngrows,{},{},young\ngrows,{},{},seen\ngrows,{},,later\n",
+        at(9),
+        at(12),
+        raised + Span::HOUR,
+        raised + Span::HOUR,
+        at(6 * DAY - 2)
+    );
+    let report = judged_by(&labels, &set, &question, Span::DAY.times(3));
+    let events: Vec<_> = report.events.iter().map(|e| (e.what.as_deref().unwrap(), e.told_by.is_some(), e.lead_time_s)).collect();
+    assert_eq!(events, [("seen", true, Some(3_600.0)), ("later", false, None)]);
+    assert_eq!(report.lead_times_s, [3_600.0]);
+    let [told] = &report.predictions[..] else { panic!("{:?}", report.predictions) };
+    assert_eq!((told.outcome.verdict, told.outcome.lead_time_s), (Verdict::CameTrue { at: raised + Span::HOUR }, Some(3_600.0)));
+    assert_eq!(
+        (&told.prediction, report.summary.precision, report.summary.told_share),
+        (&by_threshold.predictions[0].prediction, Some(1.0), Some(0.5))
+    );
+    let late = judged_by(
+        &format!("series,start,end\ngrows,{},{}\n", raised - Span::HOUR, raised + Span::HOUR),
+        &set,
+        &question,
+        Span::DAY.times(3),
+    );
+    assert_eq!(late.predictions[0].outcome.verdict, Verdict::Late { at: raised - Span::HOUR });
+    assert_eq!((late.summary.late, late.summary.false_alarms, late.summary.precision), (1, 0, None));
+    assert!(late.reliability.raised.iter().all(|bin| bin.count == 0) && by_threshold.reliability.raised.iter().any(|bin| bin.count == 1));
+}
+
+#[test]
+fn anomalies_are_held_against_labels() {
+    let noise = |i: i64| ((i * 7919) % 101) as f64 / 101.0;
+    let odd = |i: i64| noise(i) + if (9 * DAY..9 * DAY + 20).contains(&i) || (12 * DAY..12 * DAY + 20).contains(&i) { 9.0 } else { 0.0 };
+    let set = set(&[("odd", &odd), ("fine", &noise)], 14 * DAY);
+    let question = Question { limit: None, horizon: Span::DAY };
+    let labels = format!(
+        "series,start,end,kind\nodd,{},{},\nodd,{},{},unclear\nfine,{},{},event\n",
+        at(9 * DAY - 1),
+        at(9 * DAY + 30),
+        at(12 * DAY),
+        at(12 * DAY + 1),
+        at(10 * DAY),
+        at(10 * DAY + 6)
+    );
+    let report = judged_by(&labels, &set, &question, Span::WEEK);
+    let summary = &report.summary;
+    assert_eq!((summary.events, summary.incidents, summary.noticed, summary.noticed_share), (0, Some(2), Some(1), Some(0.5)));
+    assert!(summary.median_notice_delay_s.is_some_and(|s| (600.0..=1_800.0).contains(&s)), "{summary:?}");
+    let unclear = report.anomalies.iter().filter(|a| a.started_at >= at(12 * DAY) && a.started_at <= at(12 * DAY + 20)).count();
+    assert!(unclear >= 1 && summary.anomalies > summary.anomalies_true.unwrap(), "{summary:?}");
+    assert_eq!(summary.anomalies_true, Some(report.anomalies.iter().filter(|a| a.started_at < at(10 * DAY)).count() as u64));
+    let by_threshold = run(&set, &question, Some(Span::WEEK)).summary;
+    assert_eq!((by_threshold.incidents, by_threshold.anomaly_precision), (None, None), "thresholds say nothing about what is unusual");
+}
+
 #[test]
 fn the_rival_cries_wolf_over_every_rhythm() {
     let daily = |i: i64| 50.0 + 30.0 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin();

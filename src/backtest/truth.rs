@@ -129,10 +129,6 @@ impl Truth {
         self.about[place].stretches.push(stretch);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.about.is_empty()
-    }
-
     /// What happened to one series, in order of time, what overlaps made one.
     pub(super) fn about(&mut self, watch: &Watch, labels: &Labels) -> Happened {
         let (mut events, mut unclear) = (Vec::new(), Vec::new());

@@ -1,7 +1,10 @@
 //! `portent backtest`: the past gone over again, with what would have been told about it.
 
+mod csv;
+mod diff;
 mod progress;
 mod table;
+mod truth;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,12 +14,13 @@ use std::sync::Arc;
 use clap::ValueHint;
 
 use self::progress::{Progress, Stop};
+use self::truth::TruthArgs;
 use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
 use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
 use crate::backtest::range::{self, RangeError};
-use crate::backtest::{Backtest, Judging, Report, make_folder};
+use crate::backtest::{Backtest, Diff, Judging, Report, make_folder};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigErrors};
 use crate::core::playbook::Playbook;
@@ -32,12 +36,15 @@ const DEFAULT_RANGE: Span = Span::WEEK.times(2);
 const MAX_THREADS: usize = 1_024;
 
 /// Arguments of the verb.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Without FILE a Prometheus is read: the configuration's, or the one named by --prometheus. With only --prometheus, every \
                         pack that has data there is gone over.\n\n\
                         Examples:\n  portent backtest --prometheus http://localhost:9090\n  portent backtest -c portent.yaml --from 2026-03-01T00:00:00Z\n  \
-                        portent backtest disk.csv --above 0.9 --horizon 24h"
+                        portent backtest disk.csv --above 0.9 --horizon 24h\n  \
+                        portent backtest disk.csv --above 0.9 --labels incidents.csv     a line each: series,start,end,what\n  \
+                        portent backtest -c portent.yaml --truth alerts --alert DiskWillFill\n  \
+                        portent backtest -c portent.yaml --diff other.yaml               what the other would have changed"
 )]
 pub struct Args {
     /// Data files, CSV or Parquet; `-` is CSV on standard input.
@@ -70,6 +77,12 @@ pub struct Args {
     /// How far ahead a breach in the files is looked for.
     #[arg(long, value_name = "DURATION", default_value = "1d", conflicts_with_all = ["config", "watch", "prometheus"])]
     horizon: Span,
+    #[command(flatten)]
+    truth: TruthArgs,
+    /// Goes over the same once more with this configuration, and says what it would have changed: predictions that appear, vanish or move, and
+    /// every headline figure.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["above", "below"])]
+    diff: Option<PathBuf>,
     /// Writes everything there as JSON too.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     json: Option<PathBuf>,
@@ -99,7 +112,13 @@ pub fn run(args: &Args) -> Outcome {
     }
     let pool = pool.build().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let stop = Stop::on_ctrl_c()?;
-    let report = pool.install(|| if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) })?;
+    let over = |args: &Args| pool.install(|| if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) });
+    let mut report = over(args)?;
+    if let Some(other) = args.diff.as_ref().filter(|_| !report.stopped_early) {
+        let with = over(&Args { config: Some(other.clone()), charts: None, ..args.clone() })?;
+        report.diff = Some(Diff::between(&report, &with, &other.display().to_string()));
+        report.stopped_early |= with.stopped_early;
+    }
     write(args, &report)?;
     Ok(if report.stopped_early { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -115,6 +134,7 @@ fn check(args: &Args) -> Result<(), Failure> {
     if args.threads.is_some_and(|threads| threads == 0 || threads > MAX_THREADS) {
         return Err(Failure::usage(format!("--threads: want 1 to {MAX_THREADS}")));
     }
+    args.truth.check(!args.files.is_empty())?;
     if let (Some(from), Some(to)) = (args.from, args.to)
         && from >= to
     {
@@ -179,13 +199,23 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     }
     let watches = if watches.is_empty() { with_data(&config, &clients, cache.as_ref(), to, now).await? } else { watches };
     let mut backtest = backtest(args, watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
+    // What is judged from `from` on has learned before; a whole window where the server still has it.
+    let learns_from = |watch: &Watch| args.from.map_or(to - DEFAULT_RANGE, |from| from - args.warmup.unwrap_or(watch.baseline.window));
+    let begin = watches.iter().map(learns_from).min().unwrap_or(to);
+    let servers = clients.iter().map(|(name, client)| (name, range::Server { client, cache: cache.as_ref(), now }));
+    let alerts = tokio::select! {
+        read = args.truth.alerts(servers, (begin, to)) => read.map_err(|error| source_failure(error.into()))?,
+        () = stop.asked() => return Ok(backtest.finish(true)?),
+    };
+    if let Some((truth, note)) = alerts {
+        backtest.judge_by(truth);
+        backtest.note(note);
+    }
     let progress = Progress::new();
     let mut whole = true;
     for (index, watch) in watches.iter().enumerate() {
         let Some(client) = clients.get(&watch.source) else { continue };
-        // What is judged from `from` on has learned before; a whole window where the server still has it.
-        let warmup = args.warmup.unwrap_or(watch.baseline.window);
-        let from = args.from.map_or(to - DEFAULT_RANGE, |from| from - warmup);
+        let from = learns_from(watch);
         let source = range::Server { client, cache: cache.as_ref(), now };
         let reading = range::feed(&mut backtest, index, source, (from, to), |done| {
             progress.at((index as f64 + done) / watches.len() as f64);
@@ -236,6 +266,9 @@ fn source_failure(error: RangeError) -> Failure {
 
 fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> Result<Backtest, Failure> {
     let mut backtest = Backtest::new(watches, playbooks, Judging { from: args.from, warmup: args.warmup });
+    if let Some(labels) = args.truth.labels()? {
+        backtest.judge_by(labels);
+    }
     if let Some(folder) = &args.charts {
         make_folder(folder).map_err(|error| Failure::new(format!("cannot make folder {}: {error}", folder.display())))?;
         backtest.draw_into(folder.clone());
@@ -317,7 +350,7 @@ fn write(args: &Args, report: &Report) -> Result<(), Failure> {
     let mut out = stdout();
     let written = match args.output {
         Format::Table => table::write(&mut out, report),
-        Format::Csv => table::write_csv(&mut out, report),
+        Format::Csv => csv::write(&mut out, report),
         Format::Json => serde_json::to_writer_pretty(&mut out, report).map_err(Into::into).and_then(|()| writeln!(out)),
         Format::Jsonl => report.predictions.iter().try_for_each(|told| {
             serde_json::to_writer(&mut out, told)?;

@@ -1,16 +1,22 @@
-//! The report for people, made for 120 columns, and as CSV for programs.
+//! The report for people, made for 120 columns.
 
 use std::io::{self, Write};
 
-use crate::backtest::{Event, Group, Report, Told, Verdict};
+use super::diff;
+use crate::backtest::{Event, FEW, Group, Interval, Report, Told, Verdict};
 use crate::cli::output;
 use crate::core::anomaly::{Anomaly, number};
 use crate::core::labels::{Labels, METRIC_NAME};
 use crate::core::time::{Span, Timestamp};
 
 /// Characters of a watch's and of a series' name in the table, so that a line has 120 at most; the whole names are in JSON and CSV.
-const WATCH_CHARS: usize = 20;
-const SERIES_CHARS: usize = 26;
+pub(super) const WATCH_CHARS: usize = 20;
+pub(super) const SERIES_CHARS: usize = 26;
+/// Of why an event was not told, with what its label says; and of that, if any.
+const WHY_CHARS: usize = 57;
+const LEAST_WHAT_CHARS: usize = 5;
+/// What stands before our own figures.
+const OURS: &str = "portent";
 /// Rows of the anomalies shown; all of them are in JSON.
 const ANOMALIES_SHOWN: usize = 30;
 
@@ -19,10 +25,10 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         let header = ["RAISED (UTC)", "WATCH", "SERIES", "SURE", "ETA (P10-P90)", "TRUTH", "LEAD", "ETA OFF"];
         output::table(out, &header, &report.predictions.iter().map(told).collect::<Vec<_>>())?;
     }
-    let missed: Vec<&Event> = report.events.iter().filter(|event| event.told_by.is_none()).collect();
+    let missed: Vec<&Event> = report.events.iter().filter(|event| event.can_be_told && event.told_by.is_none()).collect();
     if !missed.is_empty() {
         writeln!(out, "\nNot told:")?;
-        output::table(out, &["CROSSED (UTC)", "WATCH", "SERIES", "WHY"], &missed.iter().map(|e| missed_row(e)).collect::<Vec<_>>())?;
+        output::table(out, &["BEGAN (UTC)", "WATCH", "SERIES", "WHY"], &missed.iter().map(|e| missed_row(e)).collect::<Vec<_>>())?;
     }
     anomalies(out, report)?;
     if report.by_watch.len() > 1 {
@@ -38,18 +44,22 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
     writeln!(out, "{}", judged(report))?;
     writeln!(out, "{}", summary(report))?;
-    report.rivals.iter().try_for_each(|rival| writeln!(out, "{} by the same rules: {}", rival.name, counts(rival)))
+    if let Some(line) = noticed(report) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out)?;
+    let header = ["SAME RULES FOR ALL", "TOLD", "MEDIAN LEAD", "FALSE A SERIES-WEEK", "TRUE OF RAISED"];
+    let ours = Group { name: OURS.to_owned(), ..report.summary.clone() };
+    output::table(out, &header, &std::iter::once(&ours).chain(&report.rivals).map(headline).collect::<Vec<_>>())?;
+    match &report.diff {
+        Some(diff) => diff::write(out, diff),
+        None => Ok(()),
+    }
 }
 
 fn told(told: &Told) -> Vec<String> {
     let (p, outcome) = (&told.prediction, &told.outcome);
-    let truth = match outcome.verdict {
-        Verdict::CameTrue { .. } => "came true",
-        Verdict::Late { .. } => "too late",
-        Verdict::DidNot => "did not",
-        Verdict::NotKnown => "not known",
-        Verdict::Pending => "pending",
-    };
+    let truth = truth(outcome.verdict);
     let after = |t: Option<Timestamp>| t.map_or_else(|| "later".to_owned(), |t| rough((t - p.raised_at).as_secs_f64()));
     let eta = format!("{} ({}-{})", after(p.eta.p50.or(p.predicted_threshold_time)), after(p.eta.p10), after(p.eta.p90));
     vec![
@@ -64,11 +74,24 @@ fn told(told: &Told) -> Vec<String> {
     ]
 }
 
+pub(super) fn truth(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::CameTrue { .. } => "came true",
+        Verdict::Late { .. } => "too late",
+        Verdict::DidNot => "did not",
+        Verdict::NotKnown => "not known",
+        Verdict::Pending => "pending",
+    }
+}
+
 fn missed_row(event: &Event) -> Vec<String> {
-    let why = match &event.taken_back {
-        Some(id) => format!("{id} was taken back before"),
-        None => "nothing was raised".to_owned(),
-    };
+    let taken_back = event.taken_back.as_ref().map(|id| format!("{id} taken back"));
+    let noticed = event.noticed_at.map(|at| format!(", odd since {}", in_year(at))).unwrap_or_default();
+    let mut why = format!("{}{noticed}", taken_back.as_deref().unwrap_or("nothing was raised"));
+    let room = WHY_CHARS.saturating_sub(why.chars().count() + 2);
+    if let Some(what) = event.what.as_ref().filter(|_| room >= LEAST_WHAT_CHARS) {
+        why = format!("{why}: {}", clip(what, room));
+    }
     vec![in_year(event.at), clip(&event.watch, WATCH_CHARS), clip(&series(&event.labels), SERIES_CHARS), why]
 }
 
@@ -136,21 +159,63 @@ fn summary(report: &Report) -> String {
     let s = &report.summary;
     let days = report.judged_from.zip(report.to).map_or(0.0, |(from, to)| (to - from).as_secs_f64().max(0.0) / 86_400.0);
     let events = plural(s.events, "event", "events");
-    format!("{events}, {}, {} unknown, over {} series and {days:.1} days", counts(s), s.unknown, s.series)
+    let few = match s.events {
+        0 => "; no events: only false alarms can be counted",
+        events if events < FEW as u64 => "; too few events for more than an anecdote",
+        _ => "",
+    };
+    let late = if s.late > 0 { format!(", {} too late", s.late) } else { String::new() };
+    format!("{events} by {}, {} unknown{late}, over {} series and {days:.1} days{few}", report.truth.as_str(), s.unknown, s.series)
 }
 
-fn counts(group: &Group) -> String {
-    let lead = group.median_lead_time_s.map(|s| format!(" (median lead time {})", rough(s))).unwrap_or_default();
-    let rate = group.false_alarms_per_series_week.map(|rate| format!(" = {rate:.3} a series-week")).unwrap_or_default();
-    format!("{} told{lead}, {}{rate}", group.told, plural(group.false_alarms, "false alarm", "false alarms"))
+/// What anomalies were worth, where something else than thresholds says what happened.
+fn noticed(report: &Report) -> Option<String> {
+    let s = &report.summary;
+    let (incidents, noticed, right) = (s.incidents?, s.noticed?, s.anomalies_true?);
+    let delay = s.median_notice_delay_s.map(|delay| format!(", median delay {}", rough(delay))).unwrap_or_default();
+    let precision = s.anomaly_precision.map(|share| format!(" = {}", percent(share, s.anomaly_precision_interval))).unwrap_or_default();
+    let share = s.noticed_share.map(|share| format!(" = {}", percent(share, s.noticed_interval))).unwrap_or_default();
+    Some(format!(
+        "anomalies stood during {noticed} of {incidents} events{share}{delay}; {right} of {} stood during one{precision}",
+        s.anomalies
+    ))
 }
 
-fn plural(count: u64, one: &str, many: &str) -> String {
+/// One line of the headline: how much was told, how early, how often in vain, each with its 90 % interval where there are enough to say.
+fn headline(group: &Group) -> Vec<String> {
+    let lead = |seconds: f64| {
+        let ends = group.median_lead_time_interval_s.map(|[low, high]| format!(" ({}-{})", rough(low), rough(high))).unwrap_or_default();
+        format!("{}{ends}", rough(seconds))
+    };
+    let of = |part: u64, whole: u64, share: Option<f64>, interval: Option<Interval>| {
+        let share = share.filter(|_| interval.is_some()).map(|share| format!(" = {}", percent(share, interval))).unwrap_or_default();
+        if whole == 0 { "-".to_owned() } else { format!("{part}/{whole}{share}") }
+    };
+    let rate = group.false_alarms_per_series_week.map(|rate| {
+        let ends = group.false_alarms_per_series_week_interval.map(|[low, high]| format!(" ({low:.2}-{high:.2})")).unwrap_or_default();
+        format!(" = {rate:.3}{ends}")
+    });
+    vec![
+        group.name.clone(),
+        of(group.told, group.events, group.told_share, group.told_interval),
+        group.median_lead_time_s.map_or_else(|| "-".to_owned(), lead),
+        format!("{}{}", group.false_alarms, rate.unwrap_or_default()),
+        of(group.came_true, group.came_true + group.false_alarms, group.precision, group.precision_interval),
+    ]
+}
+
+/// `75 % (50-92)`.
+fn percent(share: f64, interval: Option<Interval>) -> String {
+    let ends = interval.map(|[low, high]| format!(" ({:.0}-{:.0})", 100.0 * low, 100.0 * high)).unwrap_or_default();
+    format!("{:.0} %{ends}", 100.0 * share)
+}
+
+pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Labels without quotes: `instance=web-1 mount=/var`; only their values where that is too long; the metric's name where there is nothing else.
-fn series(labels: &Labels) -> String {
+pub(super) fn series(labels: &Labels) -> String {
     let others = || labels.iter().filter(|(name, _)| *name != METRIC_NAME);
     let whole: Vec<String> = others().map(|(name, value)| format!("{name}={value}")).collect();
     let text = match whole.len() {
@@ -164,7 +229,7 @@ fn series(labels: &Labels) -> String {
 }
 
 /// At most `most` characters; what is cut off is cut out of the middle, since both ends of a name tell it from others.
-fn clip(text: &str, most: usize) -> String {
+pub(super) fn clip(text: &str, most: usize) -> String {
     let chars: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if chars.len() <= most {
         return chars.into_iter().collect();
@@ -183,62 +248,19 @@ fn short(at: Timestamp) -> String {
 }
 
 /// `03-13 01:15`: the last line says the year.
-fn in_year(at: Timestamp) -> String {
+pub(super) fn in_year(at: Timestamp) -> String {
     let text = short(at);
     text.get(5..).filter(|_| text.len() == 16).map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// Two units at most: `2d4h`, `14h10m`, `35m`.
-fn rough(seconds: f64) -> String {
+pub(super) fn rough(seconds: f64) -> String {
     let unit = if seconds >= 86_400.0 { Span::HOUR } else { Span::MINUTE };
     let rounded = (seconds * 1000.0 / unit.as_millis() as f64).round() as i64;
     match (rounded, unit == Span::MINUTE) {
         (0, true) => "0m".to_owned(),
         _ => unit.times(rounded).to_string(),
     }
-}
-
-pub fn write_csv(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "kind,watch,service,series,raised_at,likelihood,eta_p10,eta_p50,eta_p90,verdict,crossed_at,lead_time_s,eta_error_s,id")?;
-    let time = |t: Option<Timestamp>| t.map(|t| t.to_string()).unwrap_or_default();
-    let number = |n: Option<f64>| n.map(|n| n.to_string()).unwrap_or_default();
-    for Told { prediction: p, outcome } in &report.predictions {
-        let (verdict, crossed) = match outcome.verdict {
-            Verdict::CameTrue { at } => ("came_true", Some(at)),
-            Verdict::Late { at } => ("late", Some(at)),
-            Verdict::DidNot => ("did_not", None),
-            Verdict::NotKnown => ("not_known", None),
-            Verdict::Pending => ("pending", None),
-        };
-        let cells = [
-            "prediction".to_owned(),
-            quoted(&p.watch),
-            quoted(&p.service),
-            quoted(&p.labels.to_string()),
-            p.raised_at.to_string(),
-            p.likelihood.to_string(),
-            time(p.eta.p10),
-            time(p.eta.p50),
-            time(p.eta.p90),
-            verdict.to_owned(),
-            time(crossed),
-            number(outcome.lead_time_s),
-            number(outcome.eta_error_s),
-            p.id.to_string(),
-        ];
-        writeln!(out, "{}", cells.join(","))?;
-    }
-    for event in report.events.iter().filter(|event| event.told_by.is_none()) {
-        let taken_back = event.taken_back.as_ref().map(ToString::to_string).unwrap_or_default();
-        let (watch, service, series) = (quoted(&event.watch), quoted(&event.service), quoted(&event.labels.to_string()));
-        writeln!(out, "missed,{watch},{service},{series},,,,,,,{},,,{taken_back}", event.at)?;
-    }
-    Ok(())
-}
-
-/// By RFC 4180.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -253,6 +275,5 @@ mod tests {
         let long = Labels::from_pairs([("__name__", "disk"), ("instance", "web-1"), ("mountpoint", "/var/log")]).unwrap();
         assert_eq!((series(&long).as_str(), series(&Labels::named("a")).as_str()), ("web-1 /var/log", "a"));
         assert_eq!((clip("abc", 3).as_str(), short("2026-03-13T01:15:30Z".parse().unwrap()).as_str()), ("abc", "2026-03-13 01:15"));
-        assert_eq!(quoted("a{b=\"c\"}"), "\"a{b=\"\"c\"\"}\"");
     }
 }

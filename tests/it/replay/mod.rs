@@ -7,6 +7,7 @@
 
 mod daemon;
 mod told;
+mod truth;
 mod world;
 
 use std::sync::{Arc, mpsc};
