@@ -10,6 +10,7 @@ use super::observe::{Observer, Seen};
 use super::reliability::{Coverage, Reliability};
 use super::sign::Sign;
 use super::summary::{Fact, Facts, Group, SummaryError};
+use super::telling::Shown;
 use super::truth::{Happened, Stretch, Truth as World, TruthKind};
 use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
@@ -97,6 +98,9 @@ pub struct Report {
     pub coverage: Vec<Coverage>,
     /// Of the events told, ascending.
     pub lead_times_s: Vec<f64>,
+    /// What a page shows besides; empty unless pictures were kept.
+    #[serde(skip)]
+    pub shown: Shown,
 }
 
 /// What was recorded on the way, before it is added up.

@@ -1,5 +1,6 @@
 //! `portent backtest`: the past gone over again, with what would have been told about it.
 
+mod page;
 mod progress;
 mod table;
 
@@ -11,12 +12,14 @@ use std::sync::Arc;
 use clap::ValueHint;
 
 use self::progress::{Progress, Stop};
+use super::chart::Colours;
 use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
 use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
 use crate::backtest::range::{self, RangeError};
 use crate::backtest::{Backtest, Judging, Report, make_folder};
+use crate::chart::Style;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigErrors};
 use crate::core::playbook::Playbook;
@@ -37,7 +40,8 @@ const MAX_THREADS: usize = 1_024;
     after_help = "Without FILE a Prometheus is read: the configuration's, or the one named by --prometheus. With only --prometheus, every \
                         pack that has data there is gone over.\n\n\
                         Examples:\n  portent backtest --prometheus http://localhost:9090\n  portent backtest -c portent.yaml --from 2026-03-01T00:00:00Z\n  \
-                        portent backtest disk.csv --above 0.9 --horizon 24h"
+                        portent backtest disk.csv --above 0.9 --horizon 24h\n  \
+                        portent backtest disk.csv --above 0.9 --report report.html       the whole as one page"
 )]
 pub struct Args {
     /// Data files, CSV or Parquet; `-` is CSV on standard input.
@@ -76,6 +80,12 @@ pub struct Args {
     /// Draws every prediction there, as it was known when it was raised.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     charts: Option<PathBuf>,
+    /// Writes everything there as one page, to be read in a browser or printed.
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
+    /// Colours of the charts in --charts; the page of --report follows its reader's.
+    #[arg(long, value_enum, default_value = "light", requires = "charts")]
+    theme: Colours,
     /// Where a server's answers are kept, so that a second run over the same time needs no server [default: portent in the user's cache folder].
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cache: Option<PathBuf>,
@@ -238,7 +248,10 @@ fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> 
     let mut backtest = Backtest::new(watches, playbooks, Judging { from: args.from, warmup: args.warmup });
     if let Some(folder) = &args.charts {
         make_folder(folder).map_err(|error| Failure::new(format!("cannot make folder {}: {error}", folder.display())))?;
-        backtest.draw_into(folder.clone());
+        backtest.draw_into(folder.clone(), Style { theme: args.theme.theme(), ..Style::default() });
+    }
+    if args.report.is_some() {
+        backtest.keep_pictures();
     }
     Ok(backtest)
 }
@@ -313,6 +326,9 @@ fn write(args: &Args, report: &Report) -> Result<(), Failure> {
         let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot write {}: {error}", file.display()));
         let text = serde_json::to_vec_pretty(report).map_err(|e| fail(&e))?;
         std::fs::write(file, text).map_err(|e| fail(&e))?;
+    }
+    if let Some(file) = &args.report {
+        page::write(file, report, args)?;
     }
     let mut out = stdout();
     let written = match args.output {
