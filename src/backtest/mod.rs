@@ -9,6 +9,7 @@
 //! for bit. Samples come in windows, so that memory holds a window and not a year.
 
 mod alarm;
+mod album;
 pub mod alerts;
 mod bootstrap;
 pub mod cache;
@@ -17,12 +18,16 @@ mod figures;
 pub mod files;
 pub mod labels;
 mod observe;
+pub mod page;
+#[cfg(test)]
+mod pictures_tests;
 pub mod range;
 mod reliability;
 mod report;
 mod rival;
 mod sign;
 mod summary;
+mod telling;
 #[cfg(test)]
 mod tests;
 pub mod truth;
@@ -40,14 +45,16 @@ pub use observe::ONE_EVENT;
 pub use reliability::{Bin, Coverage, Reliability};
 pub use report::{Event, Outcome, Report, Told};
 pub use summary::{Group, SummaryError};
+pub use telling::{Kind, MOST_TELLING, Shown, Telling};
 
+use self::album::Album;
 use self::observe::Observer;
 use self::report::Recorded;
 use self::truth::{Truth, TruthKind};
 use crate::chart::{self, ChartError, Style};
 use crate::core::anomaly::Anomaly;
-use crate::core::engine::{Effect, Engine, Input, Judged, TOO_LATE};
-use crate::core::frame::{Frame, FrameBuilder, Grid};
+use crate::core::engine::{Effect, Engine, Input, Judged, Moment, Portrait, TOO_LATE};
+use crate::core::frame::Frame;
 use crate::core::labels::Labels;
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Prediction, PredictionId};
@@ -81,7 +88,8 @@ pub struct Backtest {
     place: HashMap<PredictionId, usize>,
     anomalies: Vec<Anomaly>,
     open_anomalies: HashMap<(String, Labels), usize>,
-    charts: Option<PathBuf>,
+    charts: Option<(PathBuf, Style)>,
+    album: Option<Album>,
     onlooker: Option<Sender<Effect>>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
@@ -101,6 +109,7 @@ impl Backtest {
             anomalies: Vec::new(),
             open_anomalies: HashMap::new(),
             charts: None,
+            album: None,
             onlooker: None,
             from: None,
             to: None,
@@ -108,10 +117,16 @@ impl Backtest {
         }
     }
 
-    /// Draws every prediction as it is raised into this folder, which must exist. Columns are then stepped through one by one, since a
-    /// picture shows what the engine knew at that moment and no later.
-    pub fn draw_into(&mut self, folder: PathBuf) {
-        self.charts = Some(folder);
+    /// Draws every prediction as it is raised into this folder, which must exist.
+    pub fn draw_into(&mut self, folder: PathBuf, style: Style) {
+        self.charts = Some((folder, style));
+        self.engine.keep_portraits(true);
+    }
+
+    /// Keeps what was known when something was raised or missed: the report then holds the most telling events with their pictures.
+    pub fn keep_pictures(&mut self) {
+        self.album = Some(Album::default());
+        self.engine.keep_portraits(true);
     }
 
     /// Judges by what somebody else says has happened, and not by thresholds.
@@ -144,18 +159,6 @@ impl Backtest {
         if frame.grid().len == 0 {
             return Ok(Vec::new());
         }
-        if self.charts.is_none() {
-            return self.feed_whole(watch, frame, thresholds, ends);
-        }
-        let mut effects = Vec::new();
-        for column in 0..frame.grid().len {
-            let one = slice(frame, column);
-            effects.extend(self.feed_whole(watch, &one, thresholds, ends)?);
-        }
-        Ok(effects)
-    }
-
-    fn feed_whole(&mut self, watch: usize, frame: &Frame, thresholds: Option<&Frame>, ends: Timestamp) -> Result<Vec<Effect>, ChartError> {
         let judge_from = self.judge_from(watch, frame, ends);
         let grid = frame.grid();
         self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
@@ -169,8 +172,32 @@ impl Backtest {
             let name = self.observers[watch].watch.name.clone();
             self.note(format!("{name}: {turned_away} series more than one watch may have were left out"));
         }
-        effects.iter().try_for_each(|effect| self.record(effect))?;
+        let portraits = self.engine.take_portraits();
+        effects.iter().for_each(|effect| self.record(effect));
+        self.picture(watch, portraits)?;
         Ok(effects)
+    }
+
+    /// Draws what was raised, and puts by what may be worth a picture at the end.
+    fn picture(&mut self, watch: usize, portraits: Vec<Portrait>) -> Result<(), ChartError> {
+        let observer = &self.observers[watch];
+        if let Some((folder, style)) = &self.charts {
+            for portrait in &portraits {
+                let Moment::Raised(id) = &portrait.moment else { continue };
+                let Some(place) = self.place.get(id) else { continue };
+                let (raised, _, chart) = &mut self.told[*place];
+                let path = folder.join(format!("{id}.png"));
+                chart::render_to_file(&picture::of_raised(&observer.watch, portrait, raised), style, &path)?;
+                *chart = Some(path);
+            }
+        }
+        if let Some(album) = &mut self.album {
+            let (place, told) = (&self.place, &self.told);
+            let known = |id: &PredictionId| place.get(id).map(|place| (&told[*place].0, &told[*place].1));
+            let of = |watch: &str| self.observers.iter().find(|observer| *observer.watch.name == *watch);
+            album.take_in(portraits, |watch, labels, since| of(watch)?.lasted(labels, since), known);
+        }
+        Ok(())
     }
 
     /// From when on a watch is judged. Before its first sample nothing could be, so the window's last column does.
@@ -189,16 +216,15 @@ impl Backtest {
         judge_from
     }
 
-    fn record(&mut self, effect: &Effect) -> Result<(), ChartError> {
+    fn record(&mut self, effect: &Effect) {
         if let Some(onlooker) = &self.onlooker {
             // Nobody looks on any more: fine.
             let _ = onlooker.send(effect.clone());
         }
         match effect {
             Effect::Raised(prediction) => {
-                let chart = self.draw(prediction)?;
                 self.place.insert(prediction.id.clone(), self.told.len());
-                self.told.push((prediction.clone(), prediction.clone(), chart));
+                self.told.push((prediction.clone(), prediction.clone(), None));
             }
             Effect::Updated(prediction) | Effect::Ended(prediction) | Effect::Scored(prediction) => {
                 if let Some(place) = self.place.get(&prediction.id) {
@@ -216,24 +242,12 @@ impl Backtest {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn draw(&self, prediction: &Prediction) -> Result<Option<PathBuf>, ChartError> {
-        let Some(folder) = &self.charts else { return Ok(None) };
-        let Some(scene) = picture::of_prediction(&self.engine, prediction) else { return Ok(None) };
-        let path = folder.join(format!("{}.png", prediction.id));
-        chart::render_to_file(&scene, &Style::default(), &path)?;
-        Ok(Some(path))
     }
 
     /// Lets time pass to the end of the data, where no more samples come.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
         let effects = self.engine.step(now, Input::Tick);
-        for effect in &effects {
-            // Nothing is raised by time alone, so no chart is drawn that could fail.
-            let _ = self.record(effect);
-        }
+        effects.iter().for_each(|effect| self.record(effect));
         effects
     }
 
@@ -257,7 +271,7 @@ impl Backtest {
         let mut lead_times_s: Vec<f64> = scored.events.iter().filter_map(|event| event.lead_time_s).collect();
         lead_times_s.sort_by(f64::total_cmp);
         self.notes.extend(unfound(kind, &scored.unfound));
-        Ok(Report {
+        let mut report = Report {
             truth: kind,
             interval_level: INTERVAL_LEVEL,
             reliability: Reliability::of(&self.engine, &scored.predictions),
@@ -277,7 +291,14 @@ impl Backtest {
             rivals: scored.rivals,
             by_watch: scored.by_watch,
             by_service: scored.by_service,
-        })
+            shown: Shown::default(),
+        };
+        if let Some(album) = self.album {
+            let watches: Vec<Arc<Watch>> = self.engine.watches().cloned().collect();
+            let telling = telling::choose(&report, &watches, &album);
+            report.shown = Shown { watches, telling };
+        }
+        Ok(report)
     }
 }
 
@@ -291,17 +312,6 @@ fn unfound(kind: TruthKind, unfound: &[String]) -> Option<String> {
     let named = unfound.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = if unfound.len() > NAMED { format!(" and {} more", unfound.len() - NAMED) } else { String::new() };
     Some(format!("{} about no series that was looked at: {named}{more}", kind.as_str()))
-}
-
-/// One column of a frame as a frame.
-fn slice(frame: &Frame, column: usize) -> Frame {
-    let grid = frame.grid();
-    let mut builder = FrameBuilder::new(Grid { start: grid.at(column), len: 1, ..grid });
-    for (row, labels) in frame.labels().iter().enumerate() {
-        let to = builder.row_of(labels);
-        builder.set(to, 0, frame.row(row)[column]);
-    }
-    builder.finish()
 }
 
 /// Makes the folder that charts go into.

@@ -74,6 +74,13 @@ impl Observer {
         }
     }
 
+    /// How long the event of a series that began then has lasted by now; `None` where none did.
+    pub fn lasted(&self, labels: &Labels, began: Timestamp) -> Option<Span> {
+        let seen = &self.series[*self.rows.get(labels)?];
+        let (_, ends_at) = seen.events.iter().rfind(|(at, _)| *at == began)?;
+        Some(ends_at.or(seen.last_bad).map_or(Span::ZERO, |end| end - began))
+    }
+
     fn place(&mut self, labels: &Labels) -> usize {
         if let Some(index) = self.rows.get(labels) {
             return *index;

@@ -11,6 +11,7 @@ use super::observe::{Observer, Seen};
 use super::reliability::{Coverage, Reliability};
 use super::sign::Sign;
 use super::summary::{Fact, Facts, Group, SummaryError};
+use super::telling::Shown;
 use super::truth::{Happened, Stretch, Truth as World, TruthKind};
 use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
@@ -101,6 +102,9 @@ pub struct Report {
     /// What another configuration would have changed, where one was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
+    /// What a page shows besides; empty unless pictures were kept.
+    #[serde(skip)]
+    pub shown: Shown,
 }
 
 /// What was recorded on the way, before it is added up.

@@ -196,15 +196,23 @@ pub fn eta(sheet: &mut Sheet, lane: f64) {
     let Some(early) = eta.p10.or(eta.p50) else { return };
     let clamped = |x: f64| x.clamp(plot.left, plot.right);
     let (from, to) = (clamped(sheet.x(early)), clamped(eta.p90.map_or(plot.right, |t| sheet.x(t))));
-    let y = lane + sheet.px(7.0);
-    bracket(sheet, from, to, y, eta.p90.is_none());
+    let y = lane + sheet.px(9.0);
+    if eta.p10 != eta.p90 || eta.p10.is_none() {
+        bracket(sheet, from, to, y, eta.p90.is_none());
+    }
     let Some(middle) = eta.p50.map(|t| sheet.x(t)).filter(|x| (plot.left..=plot.right).contains(x)) else { return };
     sheet.vertical(middle, y, plot.bottom, 1.8, &ETA_DASH, palette.threshold);
     let threshold = sheet.scene.threshold.map(|t| t.1).filter(|t| is_drawable(*t));
     let y = threshold.map_or(plot.top, |t| sheet.y(t).clamp(plot.top, plot.bottom));
-    for (radius, ink) in [(10.0, palette.paper), (8.0, palette.threshold)] {
+    diamond(sheet, Point { x: middle, y }, 8.0);
+}
+
+/// The ETA's mark, in a thin case of paper.
+pub fn diamond(sheet: &mut Sheet, center: Point, radius: f64) {
+    let palette = sheet.palette;
+    for (radius, ink) in [(radius + 2.0, palette.paper), (radius, palette.threshold)] {
         let r = sheet.px(radius);
-        let points = [(0.0, -r), (r, 0.0), (0.0, r), (-r, 0.0)].map(|(dx, dy)| Point { x: middle + dx, y: y + dy }).to_vec();
+        let points = [(0.0, -r), (r, 0.0), (0.0, r), (-r, 0.0)].map(|(dx, dy)| Point { x: center.x + dx, y: center.y + dy }).to_vec();
         sheet.marks.push(Mark::Polygon { points, ink });
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Scene (data) -> range, ticks, words (pure rules) -> plan (a list of marks) -> png (plotters) -> bytes
+//!                                                                            -> svg, for pages
 //! ```
 //! Everything up to the list of marks is pure and tested without a pixel; plotters only paints. plotters' own chart builder is not used: its
 //! ticks know neither time zones nor GiB, its legend covers data, and its text can't be asked where it is.
@@ -20,6 +21,7 @@ mod png;
 mod range;
 mod remarks;
 pub mod scene;
+mod svg;
 mod time_ticks;
 mod unit;
 mod words;
@@ -29,6 +31,8 @@ use std::path::{Path, PathBuf};
 pub use palette::Theme;
 pub use png::render;
 pub use scene::{BandPoint, FAN_LEVELS, Fan, FanLevel, Scene, past_worth_showing};
+pub use svg::{escape, inks, svg};
+pub use time_ticks::{TimeTick, time_ticks};
 pub use unit::Unit;
 
 /// How large and in which colours.

@@ -93,6 +93,31 @@ impl Theme {
     }
 }
 
+impl Palette {
+    /// Every ink by its name.
+    pub fn named(&self) -> [(&'static str, Ink); 17] {
+        [
+            ("paper", self.paper),
+            ("text", self.text),
+            ("faint-text", self.faint_text),
+            ("frame", self.frame),
+            ("grid", self.grid),
+            ("day-line", self.day_line),
+            ("history", self.history),
+            ("normal-fill", self.normal_fill),
+            ("normal-line", self.normal_line),
+            ("median", self.median),
+            ("fan-fill", self.fan_fill),
+            ("fan-line", self.fan_line),
+            ("threshold", self.threshold),
+            ("threshold-text", self.threshold_text),
+            ("eta-fill", self.eta_fill),
+            ("now", self.now),
+            ("anomaly", self.anomaly),
+        ]
+    }
+}
+
 impl Ink {
     /// CIE lightness L*, 0 (black) to 100 (white), of the ink laid on `paper`: what is left of it in grey.
     pub fn lightness(self, paper: Self) -> f64 {
@@ -109,6 +134,63 @@ impl Ink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (2009), severity 1: linear RGB
+    /// as seen without the long, the middle and the short cones.
+    const BLIND: [(&str, [[f64; 3]; 3]); 3] = [
+        ("protanopia", [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]]),
+        ("deuteranopia", [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]]),
+        ("tritanopia", [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]]),
+    ];
+    const SEEN: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
+    /// CIE L*a*b* (D65) of an ink on paper as seen through a matrix of linear RGB.
+    fn lab(ink: Ink, paper: Ink, eye: &[[f64; 3]; 3]) -> [f64; 3] {
+        let linear = |v: f64| if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
+        let mixed = |over: u8, under: u8| linear((f64::from(over) * ink.alpha + f64::from(under) * (1.0 - ink.alpha)) / 255.0);
+        let (over, under) = (ink.rgb, paper.rgb);
+        let rgb = [mixed(over.0, under.0), mixed(over.1, under.1), mixed(over.2, under.2)];
+        let times = |m: &[[f64; 3]; 3], v: [f64; 3]| [0, 1, 2].map(|i| m[i][0] * v[0] + m[i][1] * v[1] + m[i][2] * v[2]);
+        let seen = times(eye, rgb).map(|v| v.clamp(0.0, 1.0));
+        let to_xyz = [[0.412_456, 0.357_576, 0.180_438], [0.212_673, 0.715_152, 0.072_175], [0.019_334, 0.119_192, 0.950_304]];
+        let xyz = times(&to_xyz, seen);
+        let f = |v: f64| if v > 216.0 / 24_389.0 { v.cbrt() } else { (24_389.0 / 27.0 * v + 16.0) / 116.0 };
+        let [x, y, z] = [f(xyz[0] / 0.950_47), f(xyz[1]), f(xyz[2] / 1.088_83)];
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    /// Euclidean in L*a*b* (CIE 1976): 2 is just to be seen beside each other, 20 is another colour at a glance.
+    fn distance(a: Ink, b: Ink, paper: Ink, eye: &[[f64; 3]; 3]) -> f64 {
+        let (a, b) = (lab(a, paper, eye), lab(b, paper, eye));
+        (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn lines_stay_apart_for_every_kind_of_colour_blindness() {
+        for theme in [Theme::Light, Theme::Dark] {
+            let p = theme.palette();
+            for (eye, matrix) in BLIND.iter().map(|(name, matrix)| (*name, matrix)).chain([("all cones", &SEEN)]) {
+                let inks = [("history", p.history), ("forecast", p.median), ("threshold", p.threshold), ("paper", p.paper)];
+                for (i, (a, one)) in inks.iter().enumerate() {
+                    for (b, other) in &inks[i + 1..] {
+                        let apart = distance(*one, *other, p.paper, matrix);
+                        assert!(apart >= 30.0, "{theme:?}, {eye}: {a} and {b} are {apart:.1} apart");
+                    }
+                }
+                // Rings are told by their shape; their colour may not vanish against paper or line.
+                for (name, ink) in [("paper", p.paper), ("history", p.history)] {
+                    assert!(distance(p.anomaly, ink, p.paper, matrix) >= 20.0, "{theme:?}, {eye}: anomaly and {name}");
+                }
+                let fills = distance(p.normal_fill, p.fan_fill, p.paper, matrix);
+                assert!(fills >= 8.0, "{theme:?}, {eye}: normal and forecast's shades are {fills:.1} apart");
+            }
+        }
+        // The matrices are those of the paper: white stays white.
+        for (eye, matrix) in BLIND {
+            let white = lab(ink(255, 255, 255, 1.0), ink(255, 255, 255, 1.0), &matrix);
+            assert!((white[0] - 100.0).abs() < 0.1 && white[1].abs() < 0.5 && white[2].abs() < 0.5, "{eye}: {white:?}");
+        }
+    }
 
     #[test]
     fn the_three_lines_are_apart_in_grey_and_all_text_is_readable() {

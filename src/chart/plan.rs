@@ -119,7 +119,7 @@ pub fn plan(scene: &Scene, style: &Style) -> Plan {
     let tag = threshold_tag(&sheet);
     let tag_width = tag.iter().map(|line| fonts::width(line, sizes.em, true)).fold(0.0, f64::max);
     sheet.plot.right = width - margin - if tag.is_empty() { sheet.px(8.0) } else { tag_width + sheet.px(8.0) };
-    sheet.plot.top = lane + sheet.px(12.0);
+    sheet.plot.top = lane + sheet.px(14.0);
     let legend_rows = legend::rows(&sheet, margin);
     sheet.plot.bottom = height - sheet.px(12.0) - sizes.em * (1.5 * legend_rows.len() as f64 + 2.95);
 
@@ -229,6 +229,12 @@ fn write_tag(sheet: &mut Sheet, tag: &[String]) {
         let baseline = middle - em * 0.25 + em * 1.25 * i as f64;
         sheet.write_as(line, sheet.plot.right + sheet.px(8.0), baseline, em, true, sheet.palette.threshold_text);
     }
+}
+
+/// The same in as few words as can be, for small pictures.
+pub fn short_zone_words(sheet: &Sheet) -> String {
+    let name = zone_name(&sheet.scene.zone, sheet.times.start, sheet.times.end);
+    name.split_once('(').and_then(|(_, offset)| offset.strip_suffix(')')).map_or(name.clone(), str::to_owned)
 }
 
 /// What stands at the end of the legend: the zone of all times on the chart.

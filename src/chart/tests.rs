@@ -60,6 +60,25 @@ fn everything_that_matters_is_said() {
 }
 
 #[test]
+fn a_legend_names_only_what_can_be_seen_and_is_one_row_in_small_pictures() {
+    let said = |name: &str, width: u32, height: u32| {
+        let scene = all().into_iter().find(|(known, _)| *known == name).unwrap().1;
+        let plan = plan(&scene, &Style { width, height, ..Style::default() });
+        texts(&plan).into_iter().map(|t| (t.text.clone(), t.at.y)).collect::<Vec<_>>()
+    };
+    let deadline = said("certificate", 1200, 600);
+    assert!(deadline.iter().all(|(text, _)| !text.contains("interval") && !text.contains("10–90 %")), "{deadline:?}");
+    assert!(deadline.iter().any(|(text, _)| text == "ETA") && deadline.iter().any(|(text, _)| text == "forecast"));
+    for (width, height) in [(600, 300), (320, 220)] {
+        let small = said("disk", width, height);
+        let (_, zone) = small.iter().find(|(text, _)| text == "UTC+1").expect("the zone is said");
+        let below = small.iter().filter(|(_, y)| (y - zone).abs() > 0.1 && *y > zone - 8.0).count();
+        let beside: Vec<&str> = small.iter().filter(|(_, y)| (y - zone).abs() < 0.1).map(|(text, _)| text.as_str()).collect();
+        assert!(below == 0 && beside.contains(&"forecast"), "{width}x{height}: {small:?}");
+    }
+}
+
+#[test]
 fn the_picture_is_a_png_of_the_asked_size_and_the_same_every_time() {
     let style = Style { width: 800, height: 400, ..Style::default() };
     let file = render(&disk(), &style).unwrap();

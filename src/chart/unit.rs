@@ -62,7 +62,8 @@ impl Unit {
             return Self::Plain;
         }
         let has = |word: &str| names().any(|n| n.split('_').any(|part| part == word));
-        match (has("bytes"), has("seconds") || has("timestamp"), has("ratio"), has("percent")) {
+        let is_rate = is_rate || (has("bytes") && (has("per") || has("persec")));
+        match (has("bytes"), has("seconds") || has("timestamp"), has("ratio"), has("percent") || has("pct")) {
             (_, _, true, _) => Self::Ratio,
             (_, _, _, true) => Self::Percent,
             (true, ..) if is_rate => Self::BytesPerSecond,
@@ -235,6 +236,8 @@ mod tests {
             ("rate(node_network_receive_bytes_total{device!~\"lo\"}[5m])", Unit::BytesPerSecond),
             ("probe_ssl_earliest_cert_expiry_timestamp_seconds - time()", Unit::Seconds),
             ("rate(process_cpu_seconds_total[5m])", Unit::Ratio),
+            ("disk_read_bytes_per_second", Unit::BytesPerSecond),
+            ("battery_charge_pct", Unit::Percent),
             ("1 - node_filesystem_avail_bytes / node_filesystem_size_bytes", Unit::Plain),
             ("prometheus_tsdb_head_series{unit=\"bytes\"}", Unit::Plain),
         ] {

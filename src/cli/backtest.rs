@@ -2,6 +2,7 @@
 
 mod csv;
 mod diff;
+mod page;
 mod progress;
 mod table;
 mod truth;
@@ -15,12 +16,14 @@ use clap::ValueHint;
 
 use self::progress::{Progress, Stop};
 use self::truth::TruthArgs;
+use super::chart::Colours;
 use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
 use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
 use crate::backtest::range::{self, RangeError};
 use crate::backtest::{Backtest, Diff, Judging, Report, make_folder};
+use crate::chart::Style;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigErrors};
 use crate::core::playbook::Playbook;
@@ -44,7 +47,8 @@ const MAX_THREADS: usize = 1_024;
                         portent backtest disk.csv --above 0.9 --horizon 24h\n  \
                         portent backtest disk.csv --above 0.9 --labels incidents.csv     a line each: series,start,end,what\n  \
                         portent backtest -c portent.yaml --truth alerts --alert DiskWillFill\n  \
-                        portent backtest -c portent.yaml --diff other.yaml               what the other would have changed"
+                        portent backtest -c portent.yaml --diff other.yaml               what the other would have changed\n  \
+                        portent backtest disk.csv --above 0.9 --report report.html       the whole as one page"
 )]
 pub struct Args {
     /// Data files, CSV or Parquet; `-` is CSV on standard input.
@@ -89,6 +93,12 @@ pub struct Args {
     /// Draws every prediction there, as it was known when it was raised.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     charts: Option<PathBuf>,
+    /// Writes everything there as one page, to be read in a browser or printed.
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
+    /// Colours of the charts in --charts; the page of --report follows its reader's.
+    #[arg(long, value_enum, default_value = "light", requires = "charts")]
+    theme: Colours,
     /// Where a server's answers are kept, so that a second run over the same time needs no server [default: portent in the user's cache folder].
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cache: Option<PathBuf>,
@@ -271,7 +281,10 @@ fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> 
     }
     if let Some(folder) = &args.charts {
         make_folder(folder).map_err(|error| Failure::new(format!("cannot make folder {}: {error}", folder.display())))?;
-        backtest.draw_into(folder.clone());
+        backtest.draw_into(folder.clone(), Style { theme: args.theme.theme(), ..Style::default() });
+    }
+    if args.report.is_some() {
+        backtest.keep_pictures();
     }
     Ok(backtest)
 }
@@ -346,6 +359,9 @@ fn write(args: &Args, report: &Report) -> Result<(), Failure> {
         let fail = |error: &dyn std::fmt::Display| Failure::new(format!("cannot write {}: {error}", file.display()));
         let text = serde_json::to_vec_pretty(report).map_err(|e| fail(&e))?;
         std::fs::write(file, text).map_err(|e| fail(&e))?;
+    }
+    if let Some(file) = &args.report {
+        page::write(file, report, args)?;
     }
     let mut out = stdout();
     let written = match args.output {

@@ -126,6 +126,24 @@ impl Block {
         Some(row)
     }
 
+    /// One row as a block of its own, which answers for row 0 as this one does now for `row`.
+    pub fn alone(&self, row: usize) -> Self {
+        let ring = |slots: usize| (0..slots).map(move |slot| slot * self.stride + row);
+        Self {
+            geometry: self.geometry,
+            rows: 1,
+            stride: 1,
+            newest: self.newest,
+            newest_fine: self.newest_fine,
+            count: ring(BUCKETS).map(|cell| self.count[cell]).collect(),
+            mean: ring(BUCKETS).map(|cell| self.mean[cell]).collect(),
+            deviation: ring(BUCKETS).map(|cell| self.deviation[cell]).collect(),
+            residual: ring(BUCKETS).map(|cell| self.residual[cell]).collect(),
+            fine: ring(FINE).map(|cell| self.fine[cell]).collect(),
+            columns: self.columns.alone(row, self.stride),
+        }
+    }
+
     /// Typical sigma of samples within a coarse bucket: root of the pooled variance of the last day's buckets; 0 where nothing is known.
     pub fn within_sigma(&self, row: usize) -> f64 {
         /// A day of hours.

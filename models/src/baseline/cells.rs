@@ -35,6 +35,30 @@ pub(super) struct Columns {
     pub shape: Vec<f32>,
 }
 
+impl Columns {
+    /// Those of one row.
+    pub fn alone(&self, row: usize, stride: usize) -> Self {
+        Self {
+            origin: vec![self.origin[row]],
+            closed: vec![self.closed[row]],
+            open: vec![self.open[row]],
+            residual_sum: vec![self.residual_sum[row]],
+            residual_base: vec![self.residual_base[row]],
+            fine_count: vec![self.fine_count[row]],
+            first_ms: vec![self.first_ms[row]],
+            last_ms: vec![self.last_ms[row]],
+            last: vec![self.last[row]],
+            seen: vec![self.seen[row]],
+            level: vec![self.level[row]],
+            scale: vec![self.scale[row]],
+            slope: vec![self.slope[row]],
+            wander: vec![self.wander[row]],
+            seasonal: vec![self.seasonal[row]],
+            shape: (0..SLOTS).map(|slot| self.shape[slot * stride + row]).collect(),
+        }
+    }
+}
+
 /// A bucket's mean this many of its own standard deviations from the row's origin moves the origin there: the rounding of the
 /// difference stays a hundred-thousandth of a deviation.
 const FAR_FROM_ORIGIN: f64 = 256.0;
@@ -180,4 +204,40 @@ fn regrid<T: Copy>(data: &mut Vec<T>, slots: usize, from: usize, to: usize, empt
         wider[slot * to..slot * to + from].copy_from_slice(&data[slot * from..(slot + 1) * from]);
     }
     *data = wider;
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::baseline::{BUCKETS, Block, Geometry, SLOTS};
+
+    #[test]
+    fn a_row_alone_answers_as_it_did_among_the_others() {
+        let mut block = Block::new(Geometry::new(604_800_000, 300_000));
+        assert!((0..6).all(|row| block.add_row() == Some(row)));
+        let slot = |bucket: i64| bucket.rem_euclid(24) as usize * SLOTS / 24;
+        for i in 0..2_500_i64 {
+            block.advance(i * 300_000, &slot);
+            for row in (0..6).filter(|row| i % 7 != *row as i64) {
+                block.observe(row, i * 300_000, (row as f64 + 1.0) * 1e3 + (i as f64 / 40.0).sin() + i as f64 * 0.01, f64::NAN);
+            }
+        }
+        for row in 0..6 {
+            let mut alone = block.alone(row);
+            assert_eq!((alone.rows(), alone.geometry()), (1, block.geometry()));
+            assert_eq!((alone.last(0), alone.first_ms(0), alone.window(0)), (block.last(row), block.first_ms(row), block.window(row)));
+            let (newest, first) = (block.newest_bucket(), block.newest_bucket() - BUCKETS as i64);
+            assert!((first..=newest).all(|bucket| alone.bucket_moments(0, bucket) == block.bucket_moments(row, bucket)));
+            let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(
+                same(&alone.fine_means(0), &block.fine_means(row)) && (0..SLOTS).all(|slot| alone.shape(0, slot) == block.shape(row, slot))
+            );
+            assert_eq!(alone.expected(0, 2_500 * 300_000, 3.0), block.expected(row, 2_500 * 300_000, 3.0));
+            // And goes on as it would have.
+            let mut whole = block.clone();
+            for block in [&mut alone, &mut whole] {
+                block.advance(2_600 * 300_000, &slot);
+            }
+            assert_eq!(alone.expected(0, 2_600 * 300_000, 3.0), whole.expected(row, 2_600 * 300_000, 3.0));
+        }
+    }
 }

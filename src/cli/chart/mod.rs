@@ -98,9 +98,18 @@ pub struct Chart {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Colours {
+pub enum Colours {
     Light,
     Dark,
+}
+
+impl Colours {
+    pub fn theme(self) -> Theme {
+        match self {
+            Self::Light => Theme::Light,
+            Self::Dark => Theme::Dark,
+        }
+    }
 }
 
 impl Chart {
@@ -113,11 +122,8 @@ impl Chart {
             _ => return Err(Failure::usage("name a file, or give --query and --prometheus")),
         };
         let scene = self.scene(&found)?;
-        let theme = match self.theme {
-            Colours::Light => Theme::Light,
-            Colours::Dark => Theme::Dark,
-        };
-        chart::render_to_file(&scene, &Style { width: self.width, height: self.height, theme }, &self.out)?;
+        let style = Style { width: self.width, height: self.height, theme: self.theme.theme() };
+        chart::render_to_file(&scene, &style, &self.out)?;
         Ok(ExitCode::SUCCESS)
     }
 

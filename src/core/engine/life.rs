@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Effect;
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Hysteresis, Side};
@@ -190,6 +191,17 @@ impl Life {
         p.updated_at = p.updated_at.max(at);
         p.revision += 1;
         Turn::Ended
+    }
+}
+
+/// What the shell hears of it.
+pub(super) fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {
+    let prediction = || prediction.clone();
+    match turn {
+        Turn::Nothing => None,
+        Turn::Updated => Some(Effect::Updated(prediction())),
+        Turn::Ended => Some(Effect::Ended(prediction())),
+        Turn::Scored => Some(Effect::Scored(prediction())),
     }
 }
 

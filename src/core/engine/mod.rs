@@ -9,6 +9,7 @@ mod anomaly_tests;
 mod asked;
 mod calibration;
 mod episodes;
+mod judged;
 mod life;
 mod limits;
 mod row;
@@ -29,9 +30,11 @@ use std::sync::Arc;
 use portent_models::baseline::Geometry;
 use rayon::prelude::*;
 
+pub use judged::Judged;
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
 pub use shard::kin::{COPY_LABELS, Inherited, WIDER};
+pub use shard::portray::{Moment, Portrait};
 pub use snapshot::{Checkpoint, RestoreError};
 pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
@@ -55,8 +58,6 @@ pub const MAX_SERIES_PER_WATCH: usize = 100_000;
 /// Columns further back than this raise nothing: a prediction about a quarter of an hour ago is of no use, and after an outage there would
 /// be thousands.
 pub const TOO_LATE: Span = Span::from_secs(900);
-/// But this many steps are always judged, or a watch with a long step could never raise anything.
-const JUDGED_STEPS: i64 = 4;
 /// How long after its due time a prediction waits for samples that would settle it.
 const SETTLE_GRACE: Span = Span::from_secs(3_600);
 
@@ -73,31 +74,6 @@ pub enum Input<'a> {
     },
     /// Time has passed, with samples or without.
     Tick,
-}
-
-/// Which of the samples that come in may lead to what. All of them are learned from, and settle what was predicted before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Judged {
-    /// Earlier samples are not judged: they are from too long ago, or from before the beginning.
-    pub from: Timestamp,
-    /// Earlier samples are judged and raise nothing yet: nobody was there to be told, and a lead time counts from when one is.
-    pub raise_from: Timestamp,
-}
-
-impl Judged {
-    pub fn from(from: Timestamp) -> Self {
-        Self { from, raise_from: from }
-    }
-
-    /// At `now`, by whoever has been listening since `started_at`: nothing from too long ago, and nothing raised on samples from before the
-    /// start. One rule for the daemon and the backtest, which goes over the past as if it had been started at its beginning.
-    pub fn listening(now: Timestamp, started_at: Timestamp, too_late: Span, step: Span) -> Self {
-        let from = now - too_late.max(step.times(JUDGED_STEPS));
-        Self { from, raise_from: from.max(started_at - step) }
-    }
-
-    /// Nothing is judged, nothing raised or taken back: the samples are known to be incomplete (G3).
-    pub const WITHHELD: Self = Self { from: Timestamp::MAX, raise_from: Timestamp::MAX };
 }
 
 /// What is to be done or known outside.
@@ -157,6 +133,7 @@ struct Watched {
     unfinished: BTreeMap<u64, Unfinished>,
     /// Series that found no room.
     turned_away: usize,
+    keeps_portraits: bool,
 }
 
 /// All derived state, and the one function that moves it.
@@ -307,6 +284,7 @@ impl Watched {
             cursor: None,
             unfinished: BTreeMap::new(),
             turned_away: 0,
+            keeps_portraits: false,
         }
     }
 
@@ -347,7 +325,7 @@ impl Watched {
                 of_shard[*shard].push((*row, frame_row));
             }
         }
-        let work = Work { watch: &self.watch, playbooks, judging, frame, limits };
+        let work = Work { watch: &self.watch, playbooks, judging, frame, limits, keeps_portraits: self.keeps_portraits };
         let mut effects = Vec::new();
         let mut begin = 0;
         while begin < columns {

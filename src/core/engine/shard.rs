@@ -4,6 +4,7 @@
 
 pub(super) mod kin;
 mod own;
+pub(super) mod portray;
 mod reach;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use portent_models::baseline::{Block, Geometry};
 use portent_models::score::{Scored, Settings};
 
 use self::own::Variants;
+use self::portray::Portraits;
 use super::calibration::{Calibration, News};
 use super::episodes::Episodes;
-use super::life::{BreachWatch, Life, Turn};
+use super::life::{BreachWatch, Life, effect};
 use super::row::{Row, SeriesView};
 use super::scores::Scores;
 use super::wording;
@@ -57,6 +59,7 @@ pub(super) struct Shard {
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
     pub news: News,
+    pub portraits: Portraits,
     /// Whether anything changed since the last checkpoint.
     pub dirty: bool,
 }
@@ -81,6 +84,7 @@ impl Shard {
             lives: BTreeMap::new(),
             episodes,
             news: News::default(),
+            portraits: Portraits::default(),
             dirty: true,
         }
     }
@@ -219,6 +223,7 @@ impl Shard {
         }
         let breach = self.rows[row].breach.sample(at, limit.side.is_breach(value, threshold), watch.hysteresis.sustain);
         self.hear(row, at, at - last, breach, watch);
+        self.portray_breach(row, breach, watch);
         if let Some(lives) = self.lives.get_mut(&row) {
             for life in lives {
                 if at > life.prediction.updated_at {
@@ -323,6 +328,7 @@ impl Shard {
         }
         state.raise_streak = 0;
         let prediction = self.prediction(row, value, limit, &outlook, column);
+        self.portray_raised(row, &prediction, column);
         effects.push(Effect::Raised(prediction.clone()));
         self.lives.entry(row).or_default().push(Life::new(prediction));
     }
@@ -435,15 +441,5 @@ impl Shard {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
         }
-    }
-}
-
-fn effect(turn: Turn, prediction: &Prediction) -> Option<Effect> {
-    let prediction = || prediction.clone();
-    match turn {
-        Turn::Nothing => None,
-        Turn::Updated => Some(Effect::Updated(prediction())),
-        Turn::Ended => Some(Effect::Ended(prediction())),
-        Turn::Scored => Some(Effect::Scored(prediction())),
     }
 }

@@ -18,12 +18,14 @@ pub(super) struct Work<'a> {
     pub judging: Judged,
     pub frame: &'a Frame,
     pub limits: Option<Limits<'a>>,
+    pub keeps_portraits: bool,
 }
 
 impl Work<'_> {
     /// Some columns through one shard; `rows` are its rows with those of the frame.
     pub fn piece(&self, shard: &mut Shard, rows: &[(usize, usize)], columns: Range<usize>, learnt: &Calibration) -> Vec<Effect> {
-        let Self { watch, playbooks, judging, frame, limits } = self;
+        let Self { watch, playbooks, judging, frame, limits, keeps_portraits } = self;
+        shard.portraits.keep(*keeps_portraits);
         let mut effects = Vec::new();
         let mut present = Vec::with_capacity(rows.len());
         let values = frame.values();
