@@ -125,7 +125,7 @@ pub fn run(args: &Args) -> Outcome {
     let over = |args: &Args| pool.install(|| if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) });
     let mut report = over(args)?;
     if let Some(other) = args.diff.as_ref().filter(|_| !report.stopped_early) {
-        let with = over(&Args { config: Some(other.clone()), charts: None, ..args.clone() })?;
+        let with = over(&Args { config: Some(other.clone()), charts: None, report: None, ..args.clone() })?;
         report.diff = Some(Diff::between(&report, &with, &other.display().to_string()));
         report.stopped_early |= with.stopped_early;
     }
