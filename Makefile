@@ -1,6 +1,7 @@
 # One profile everywhere: demo, test, bench and check share target/release, so nothing is compiled twice.
 # `make demo`   the whole thing on bundled data        `make test`   all tests, against real servers
 # `make bench`  speed, memory and accuracy             `make check`  format, lints, import rules, licences
+# `make notebooks`  runs and renders notebooks/, on bundled data and a real Prometheus
 #
 # mold is used for linking where it is installed and never required. It wraps the build only: `mold -run` works by LD_PRELOAD, which must
 # not reach the programs that tests start.
@@ -12,7 +13,7 @@ FLAGS := --release --locked
 # What the default build leaves out: of the models alone, so that nothing large is compiled twice.
 OPTIONAL := --package portent-models --features prophet
 
-.PHONY: demo test bench check test-packages fmt lint rules deny
+.PHONY: demo test bench check notebooks side-by-side test-packages fmt lint rules deny
 
 demo:
 	$(MOLD) $(CARGO) build $(FLAGS)
@@ -37,6 +38,22 @@ test-packages:
 bench:
 	$(MOLD) $(CARGO) bench --locked --workspace --bench '*' --no-run
 	$(CARGO) bench --locked --workspace --bench '*' $(ARGS)
+	$(MAKE) side-by-side
+
+# Beside pandas, river and Prophet, in an environment of their own. What cannot be installed is said and left out.
+side-by-side:
+	$(MOLD) $(CARGO) build $(FLAGS)
+	@test -x target/side-by-side/bin/python || python3 -m venv target/side-by-side
+	@while read -r package; do target/side-by-side/bin/pip install --quiet "$$package" || echo "cannot be installed: $$package"; \
+		done < benches/side_by_side/requirements.txt
+	target/side-by-side/bin/python benches/side_by_side/side_by_side.py
+
+# Python 3.11 or newer with venv; the packages are pinned and installed into target/.
+notebooks: test-packages
+	$(MOLD) $(CARGO) build $(FLAGS)
+	@test -x target/notebooks/bin/python || python3 -m venv target/notebooks
+	target/notebooks/bin/pip install --quiet --requirement notebooks/requirements.txt
+	target/notebooks/bin/python notebooks/run.py $(ARGS)
 
 check: fmt lint rules deny
 

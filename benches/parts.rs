@@ -1,8 +1,10 @@
-//! The parts that are paid per sample and per look: decoding and forecasting, each beside its rival.
+//! The parts that are paid per sample and per look: decoding and forecasting, each beside its rival; and reading a week from a server.
 //!
 //! Criterion takes the samples and compares with the run before (`target/criterion`); the figure lines at the end are the means of the
 //! same runs.
 
+#[path = "support/pull.rs"]
+mod pull;
 mod support;
 
 use std::hint::black_box;
@@ -52,6 +54,7 @@ fn main() {
         .configure_from_args();
     decode(&mut criterion);
     forecast(&mut criterion);
+    pull::run();
     criterion.final_summary();
 }
 

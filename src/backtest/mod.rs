@@ -19,6 +19,7 @@ pub mod files;
 pub mod labels;
 mod observe;
 pub mod page;
+mod past;
 #[cfg(test)]
 mod pictures_tests;
 pub mod range;
@@ -31,6 +32,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 pub mod truth;
+pub mod tune;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ pub use bootstrap::{FEW, INTERVAL_LEVEL, Interval};
 pub use diff::{Brief, Change, Diff, Moved};
 pub use figures::{Figure, figures};
 pub use observe::ONE_EVENT;
+pub use past::{Done, PastError, Take};
 pub use reliability::{Bin, Coverage, Reliability};
 pub use report::{Event, Outcome, Report, Told};
 pub use summary::{Group, SummaryError};
@@ -94,6 +97,8 @@ pub struct Backtest {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     notes: Vec<String>,
+    /// Whether somebody looks on from outside: at what really happened, and at what rivals would have told.
+    looks_on: bool,
 }
 
 impl Backtest {
@@ -114,7 +119,13 @@ impl Backtest {
             from: None,
             to: None,
             notes: Vec::new(),
+            looks_on: true,
         }
+    }
+
+    /// Only what is told is of interest: its report has no events, no rivals and no counts of series.
+    pub fn only_tell(&mut self) {
+        self.looks_on = false;
     }
 
     /// Draws every prediction as it is raised into this folder, which must exist.
@@ -163,7 +174,9 @@ impl Backtest {
         let grid = frame.grid();
         self.from = Some(self.from.map_or(grid.start, |from| from.min(grid.start)));
         self.to = Some(self.to.map_or(grid.last(), |to| to.max(grid.last())));
-        self.observers[watch].take_in(frame, thresholds, judge_from);
+        if self.looks_on {
+            self.observers[watch].take_in(frame, thresholds, judge_from);
+        }
         // As a daemon that is started where judging begins.
         let judging = Judged::listening(judge_from, judge_from, TOO_LATE, self.observers[watch].watch.step);
         let effects = self.engine.step(grid.last(), Input::Samples { watch, frame, thresholds, judging });

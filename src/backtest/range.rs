@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::stream::{self, StreamExt};
 use tokio::sync::OnceCell;
 
-use super::Backtest;
 use super::cache::{Asked, Cache};
-use crate::chart::ChartError;
+use super::past::{Done, PastError, Take};
 use crate::core::frame::{Frame, Grid};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Threshold};
@@ -18,15 +17,6 @@ use crate::source::prometheus::{PrometheusClient, RangeAnswer, RangeAsk, Remarks
 
 /// Stretches read at once: the next one comes while one is gone through.
 const AT_ONCE: usize = 2;
-
-/// Why a range could not be gone through.
-#[derive(Debug, thiserror::Error)]
-pub enum RangeError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Chart(#[from] ChartError),
-}
 
 /// A server, and what it has answered before.
 #[derive(Clone, Copy, Debug)]
@@ -37,19 +27,19 @@ pub struct Server<'a> {
     pub now: Timestamp,
 }
 
-/// Reads one watch of the backtest from `from` to `to` and feeds it. `go_on` hears how much has been done, from 0 to 1, and may end it.
-/// Says whether all was looked at.
+/// Reads one watch of the backtest from `from` to `to` and feeds it. `go_on` hears how much has been done, and may end it. Says
+/// whether all was looked at.
 ///
 /// # Errors
 /// The source's, when a stretch cannot be read: what follows it would stand after a gap. When a chart cannot be drawn.
 pub async fn feed(
-    backtest: &mut Backtest,
+    backtest: &mut impl Take,
     watch_index: usize,
     source: Server<'_>,
     (from, to): (Timestamp, Timestamp),
-    mut go_on: impl FnMut(f64) -> bool,
-) -> Result<bool, RangeError> {
-    let Some(watch) = backtest.watches().nth(watch_index).cloned() else { return Ok(true) };
+    mut go_on: impl FnMut(Done) -> bool,
+) -> Result<bool, PastError> {
+    let Some(watch) = backtest.watch(watch_index).cloned() else { return Ok(true) };
     let grid = Grid::aligned(from, to, watch.step);
     let values = Reading::new(source, &watch.query, &watch.name);
     let thresholds = match &watch.limit {
@@ -68,18 +58,23 @@ pub async fn feed(
         }
     };
     let mut stretches = std::pin::pin!(stream::iter(Cache::stretches(grid)).map(pair).buffered(AT_ONCE));
-    let mut done = 0;
-    while go_on(done as f64 / grid.len.max(1) as f64) {
+    let mut columns = 0;
+    let mut done = Done { of: grid.step.times(grid.len as i64), ..Done::default() };
+    while go_on(done) {
         let Some(next) = stretches.next().await else {
-            backtest.note(format!("{}: samples came {}", watch.name, values.way()));
+            backtest.hear(format!("{}: samples came {}", watch.name, values.way()));
             return Ok(true);
         };
         let ((frame, remarks), limits) = next?;
         for warning in remarks.warnings.iter().filter(|_| remarks.partial) {
-            backtest.note(format!("{}: the server warns: {warning}", watch.name));
+            backtest.hear(format!("{}: the server warns: {warning}", watch.name));
         }
-        done += frame.grid().len;
-        backtest.feed(watch_index, &frame, limits.as_ref().map(|(frame, _)| frame), grid.last())?;
+        backtest.take(watch_index, &frame, limits.as_ref().map(|(frame, _)| frame), grid.last())?;
+        columns += frame.grid().len;
+        done.series = done.series.max(frame.rows());
+        done.samples += frame.present() as u64;
+        done.part = columns as f64 / grid.len.max(1) as f64;
+        done.gone = grid.step.times(columns as i64);
     }
     Ok(false)
 }

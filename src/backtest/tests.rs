@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::files::{self, Question};
 use super::*;
 use crate::core::watch::{Limit, Side, Threshold};
-use crate::source::replay::{DataSeries, DataSet};
+use crate::source::replay::{DataSeries, DataSet, History};
 
 const STEP: Span = Span::from_secs(600);
 const DAY: i64 = 144;
@@ -18,17 +18,17 @@ fn question(threshold: f64) -> Question {
     Question { limit: Some(Limit { side: Side::Above, threshold: Threshold::Value(threshold) }), horizon: Span::DAY }
 }
 
-fn set(series: &[(&str, &dyn Fn(i64) -> f64)], len: i64) -> DataSet {
+fn set(series: &[(&str, &dyn Fn(i64) -> f64)], len: i64) -> History {
     let one = |(name, value): &(&str, &dyn Fn(i64) -> f64)| DataSeries {
         name: (*name).into(),
         labels: Labels::named(name),
         samples: (0..len).map(|i| (at(i), value(i))).filter(|(_, v)| v.is_finite()).collect(),
         step: STEP,
     };
-    DataSet { series: series.iter().map(one).collect(), ..DataSet::default() }
+    History::try_from(&DataSet { series: series.iter().map(one).collect(), ..DataSet::default() }).unwrap()
 }
 
-fn run(set: &DataSet, question: &Question, warmup: Option<Span>) -> Report {
+fn run(set: &History, question: &Question, warmup: Option<Span>) -> Report {
     let shares = files::make_watches(set, question);
     let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), Judging { from: None, warmup });
     let whole = files::feed(&mut backtest, set, &shares, None, |_| true).unwrap();
@@ -212,4 +212,51 @@ fn silence_settles_a_prediction_while_time_goes_on_elsewhere() {
     );
     assert_eq!(report.to, Some(at(8 * DAY - 1).floor(STEP.times(3))));
     assert_eq!(report.judged_from, Some(at(2 * DAY)));
+}
+
+#[test]
+fn a_history_in_stretches_tells_what_one_whole_frame_does() {
+    // Two steps make two watches, of which the slower has gaps and ends early; a disk fills, a rhythm does not.
+    let fills = |i: i64| 0.002 * (i % (5 * DAY)) as f64 + 0.0001 * ((i * 7919) % 13) as f64;
+    let daily = |i: i64| 0.5 + 0.2 * (i as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+    let slow = |i: i64| if i % 3 == 0 && !(2 * DAY..3 * DAY).contains(&i) && i < 6 * DAY { fills(i + 77) } else { f64::NAN };
+    let mut history = set(&[("fills", &fills), ("daily", &daily), ("slow", &slow)], 9 * DAY);
+    history.series[2].step = STEP.times(3);
+    let shares = files::make_watches(&history, &question(1.3));
+    assert_eq!(shares.len(), 2);
+    let new = || {
+        let judging = Judging { from: None, warmup: Some(Span::DAY.times(3)) };
+        Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging)
+    };
+    let (mut streamed, mut heard) = (new(), Vec::new());
+    let all = files::feed(&mut streamed, &history, &shares, None, |done| {
+        heard.push(done);
+        true
+    });
+    assert!(all.unwrap() && heard.windows(2).all(|w| w[0].part <= w[1].part && w[0].samples <= w[1].samples));
+    assert!(heard.last().is_some_and(|done| done.part == 1.0 && done.gone == done.of && done.series == 3));
+    let mut whole = new();
+    for (index, share) in shares.iter().enumerate() {
+        let mut stretches = history.stretches(share.series.iter().copied());
+        while stretches.advance().unwrap() != Some(Timestamp::MAX) {}
+        let (grid, ends) = files::grid_of(&history, share, None);
+        whole.feed(index, &stretches.frame(&share.series, grid), None, ends).unwrap();
+    }
+    let said = |backtest: Backtest| serde_json::to_string(&backtest.finish(false).unwrap()).unwrap();
+    let said = (said(streamed), said(whole));
+    assert!(said.0.contains("came_true") && said.0 == said.1);
+}
+
+#[test]
+fn what_is_stopped_says_so_and_has_come_equally_far_everywhere() {
+    let grows = |i: i64| 0.002 * i as f64 + 0.0001 * ((i * 7919) % 13) as f64;
+    let mut history = set(&[("grows", &grows), ("other", &grows)], 40 * DAY);
+    history.series[1].step = STEP.times(2);
+    let shares = files::make_watches(&history, &question(0.002 * (6 * DAY) as f64));
+    let judging = Judging { from: None, warmup: Some(Span::DAY.times(3)) };
+    let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging);
+    let whole = files::feed(&mut backtest, &history, &shares, None, |done| done.gone < Span::DAY.times(12)).unwrap();
+    let report = backtest.finish(!whole).unwrap();
+    assert!(report.stopped_early && report.to.is_some_and(|to| to >= at(12 * DAY) && to < at(39 * DAY)), "{:?}", report.to);
+    assert_eq!(report.predictions.iter().filter(|told| matches!(told.outcome.verdict, Verdict::CameTrue { .. })).count(), 1);
 }

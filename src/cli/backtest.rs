@@ -6,8 +6,11 @@ mod page;
 mod progress;
 mod table;
 mod truth;
+pub mod tune;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,8 +24,9 @@ use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
 use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
-use crate::backtest::range::{self, RangeError};
-use crate::backtest::{Backtest, Diff, Judging, Report, make_folder};
+use crate::backtest::range;
+use crate::backtest::truth::Truth;
+use crate::backtest::{Backtest, Diff, Judging, PastError, Report, Take, make_folder};
 use crate::chart::Style;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigErrors};
@@ -31,7 +35,7 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Limit, Side, Threshold, Watch};
 use crate::packs;
 use crate::source::prometheus::PrometheusClient;
-use crate::source::replay;
+use crate::source::replay::History;
 
 /// How far back a Prometheus is read unless told: one week to learn from, one to judge.
 const DEFAULT_RANGE: Span = Span::WEEK.times(2);
@@ -116,13 +120,9 @@ pub struct Args {
 /// Goes over the past. Ends with 1 when it was stopped before the end.
 pub fn run(args: &Args) -> Outcome {
     check(args)?;
-    let mut pool = rayon::ThreadPoolBuilder::new();
-    if let Some(threads) = args.threads {
-        pool = pool.num_threads(threads);
-    }
-    let pool = pool.build().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?;
     let stop = Stop::on_ctrl_c()?;
-    let over = |args: &Args| pool.install(|| if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) });
+    let over =
+        |args: &Args| in_pool(args.threads, || if args.files.is_empty() { over_prometheus(args, &stop) } else { over_files(args, &stop) });
     let mut report = over(args)?;
     if let Some(other) = args.diff.as_ref().filter(|_| !report.stopped_early) {
         let with = over(&Args { config: Some(other.clone()), charts: None, report: None, ..args.clone() })?;
@@ -131,6 +131,15 @@ pub fn run(args: &Args) -> Outcome {
     }
     write(args, &report)?;
     Ok(if report.stopped_early { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Does the work on so many threads.
+fn in_pool<T: Send>(threads: Option<usize>, work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = threads {
+        pool = pool.num_threads(threads);
+    }
+    pool.build().map_err(|error| Failure::new(format!("cannot start threads: {error}")))?.install(work)
 }
 
 fn check(args: &Args) -> Result<(), Failure> {
@@ -156,35 +165,51 @@ fn check(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn over_files(args: &Args, stop: &Stop) -> Result<Report, Failure> {
-    let set = replay::read(&args.files)?;
-    let (shares, notes, playbooks) = if args.config.is_some() || !args.watch.is_empty() {
-        let (_, watches, playbooks) = watches(args, None)?;
+/// Files as a past, and the watches that find series in it.
+struct Opened {
+    set: History,
+    shares: Vec<Share>,
+    notes: Vec<String>,
+    playbooks: Vec<Playbook>,
+    /// Names of the watches that stand in the configuration itself.
+    own: BTreeSet<String>,
+}
+
+fn open_files(args: &Args, stop: &Stop, progress: &Progress) -> Result<Opened, Failure> {
+    let set = History::read(&args.files, |rows| {
+        progress.reading(rows);
+        !stop.is_asked()
+    })?;
+    if args.config.is_some() || !args.watch.is_empty() {
+        let Chosen { watches, playbooks, own, .. } = watches(args, None)?;
         let (shares, notes) = files::share_out(&set, &watches);
         if shares.is_empty() {
             return Err(Failure::new(format!("no watch finds a series in the files: {}", notes.join("; ")))
                 .hint("a watch's query must be a plain selector of the files' labels, as in disk_used{host=\"a\"}"));
         }
-        (shares, notes, playbooks)
-    } else {
-        let limit = match (args.above, args.below) {
-            (Some(value), _) => Some(Limit { side: Side::Above, threshold: Threshold::Value(value) }),
-            (None, Some(value)) => Some(Limit { side: Side::Below, threshold: Threshold::Value(value) }),
-            (None, None) => None,
-        };
-        let shares = files::make_watches(&set, &Question { limit, horizon: args.horizon });
-        if shares.is_empty() {
-            return Err(Failure::new("the files hold no samples"));
-        }
-        (shares, Vec::new(), Vec::new())
+        return Ok(Opened { set, shares, notes, playbooks, own });
+    }
+    let limit = match (args.above, args.below) {
+        (Some(value), _) => Some(Limit { side: Side::Above, threshold: Threshold::Value(value) }),
+        (None, Some(value)) => Some(Limit { side: Side::Below, threshold: Threshold::Value(value) }),
+        (None, None) => None,
     };
+    let shares = files::make_watches(&set, &Question { limit, horizon: args.horizon });
+    if shares.is_empty() {
+        return Err(Failure::new("the files hold no samples"));
+    }
+    Ok(Opened { set, shares, notes: Vec::new(), playbooks: Vec::new(), own: BTreeSet::new() })
+}
+
+fn over_files(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+    let progress = Progress::new();
+    let Opened { set, shares, notes, playbooks, .. } = open_files(args, stop, &progress)?;
     let mut backtest = backtest(args, shares.iter().map(|s: &Share| s.watch.clone()).collect(), playbooks)?;
     for note in notes {
         backtest.note(note);
     }
-    let progress = Progress::new();
     let whole = files::feed(&mut backtest, &set, &shares, args.to, |done| {
-        progress.at(done);
+        progress.at(done, (0, 1));
         !stop.is_asked()
     })?;
     progress.end();
@@ -196,39 +221,75 @@ fn over_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     runtime.block_on(read_prometheus(args, stop))
 }
 
-async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+/// Servers as a past, and the watches that are about them.
+struct Served {
+    clients: BTreeMap<Arc<str>, PrometheusClient>,
+    cache: Option<Cache>,
+    watches: Vec<Watch>,
+    playbooks: Vec<Playbook>,
+    own: BTreeSet<String>,
+    now: Timestamp,
+    to: Timestamp,
+}
+
+async fn open_server(args: &Args) -> Result<Served, Failure> {
     let now = SystemClock::new().now();
     let to = args.to.unwrap_or(now);
     let cache = cache(args)?;
-    let (config, watches, playbooks) = watches(args, args.prometheus.as_deref())?;
+    let Chosen { config, watches, playbooks, own } = watches(args, args.prometheus.as_deref())?;
     // The provider is the process's; a second call finds it there, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut clients = std::collections::BTreeMap::new();
+    let mut clients = BTreeMap::new();
     for source in &config.sources {
         clients.insert(source.name.clone(), PrometheusClient::new(source.prometheus.settings(&config.limits))?);
     }
     let watches = if watches.is_empty() { with_data(&config, &clients, cache.as_ref(), to, now).await? } else { watches };
-    let mut backtest = backtest(args, watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
-    // What is judged from `from` on has learned before; a whole window where the server still has it.
-    let learns_from = |watch: &Watch| args.from.map_or(to - DEFAULT_RANGE, |from| from - args.warmup.unwrap_or(watch.baseline.window));
-    let begin = watches.iter().map(learns_from).min().unwrap_or(to);
-    let servers = clients.iter().map(|(name, client)| (name, range::Server { client, cache: cache.as_ref(), now }));
-    let alerts = tokio::select! {
-        read = args.truth.alerts(servers, (begin, to)) => read.map_err(|error| source_failure(error.into()))?,
-        () = stop.asked() => return Ok(backtest.finish(true)?),
-    };
+    Ok(Served { clients, cache, watches, playbooks, own, now, to })
+}
+
+async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
+    let mut served = open_server(args).await?;
+    let playbooks = std::mem::take(&mut served.playbooks);
+    let mut backtest = backtest(args, served.watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
+    let ControlFlow::Continue(alerts) = served.alerts(args, stop).await? else { return Ok(backtest.finish(true)?) };
     if let Some((truth, note)) = alerts {
         backtest.judge_by(truth);
         backtest.note(note);
     }
+    let whole = feed_server(&mut backtest, &served, args, stop).await?;
+    Ok(backtest.finish(!whole)?)
+}
+
+impl Served {
+    /// What is judged from `from` on has learned before; a whole window where the server still has it.
+    fn learns_from(&self, watch: &Watch, args: &Args) -> Timestamp {
+        args.from.map_or(self.to - DEFAULT_RANGE, |from| from - args.warmup.unwrap_or(watch.baseline.window))
+    }
+
+    fn server<'a>(&'a self, client: &'a PrometheusClient) -> range::Server<'a> {
+        range::Server { client, cache: self.cache.as_ref(), now: self.now }
+    }
+
+    /// The server's alerts, if they are the truth, unless it was stopped meanwhile.
+    async fn alerts(&self, args: &Args, stop: &Stop) -> Result<ControlFlow<(), Option<(Truth, String)>>, Failure> {
+        let begin = self.watches.iter().map(|watch| self.learns_from(watch, args)).min().unwrap_or(self.to);
+        let servers = self.clients.iter().map(|(name, client)| (name, self.server(client)));
+        tokio::select! {
+            read = args.truth.alerts(servers, (begin, self.to)) => read.map(ControlFlow::Continue).map_err(|error| source_failure(error.into())),
+            () = stop.asked() => Ok(ControlFlow::Break(())),
+        }
+    }
+}
+
+/// Reads every watch and feeds it. Says whether all was looked at.
+async fn feed_server(take: &mut impl Take, served: &Served, args: &Args, stop: &Stop) -> Result<bool, Failure> {
+    let Served { clients, watches, to, .. } = served;
     let progress = Progress::new();
     let mut whole = true;
     for (index, watch) in watches.iter().enumerate() {
         let Some(client) = clients.get(&watch.source) else { continue };
-        let from = learns_from(watch);
-        let source = range::Server { client, cache: cache.as_ref(), now };
-        let reading = range::feed(&mut backtest, index, source, (from, to), |done| {
-            progress.at((index as f64 + done) / watches.len() as f64);
+        let reading = range::feed(take, index, served.server(client), (served.learns_from(watch, args), *to), |done| {
+            progress.at(done, (index, watches.len()));
             !stop.is_asked()
         });
         let read = tokio::select! {
@@ -244,7 +305,7 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
         }
     }
     progress.end();
-    Ok(backtest.finish(!whole)?)
+    Ok(whole)
 }
 
 /// The cache that was named, or the usual one where it can be had.
@@ -265,8 +326,8 @@ fn cache(args: &Args) -> Result<Option<Cache>, Failure> {
     }))
 }
 
-fn source_failure(error: RangeError) -> Failure {
-    let hint = if let RangeError::Source(error) = &error { error.hint() } else { None };
+fn source_failure(error: PastError) -> Failure {
+    let hint = if let PastError::Source(error) = &error { error.hint() } else { None };
     let failure = Failure::from(error);
     match hint {
         Some(hint) => failure.hint(hint),
@@ -290,7 +351,15 @@ fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> 
 }
 
 /// The configuration in use, the watches that were asked for (none: every pack's that has data), and the playbooks to suggest.
-fn watches(args: &Args, url: Option<&str>) -> Result<(Config, Vec<Watch>, Vec<Playbook>), Failure> {
+struct Chosen {
+    config: Config,
+    watches: Vec<Watch>,
+    playbooks: Vec<Playbook>,
+    /// Names of the configuration's own watches.
+    own: BTreeSet<String>,
+}
+
+fn watches(args: &Args, url: Option<&str>) -> Result<Chosen, Failure> {
     let usage = |errors: ConfigErrors| Failure::usage(errors.to_string());
     let own = match (&args.config, url) {
         (Some(file), _) => Some(config::load(file).map_err(usage)?),
@@ -311,8 +380,9 @@ fn watches(args: &Args, url: Option<&str>) -> Result<(Config, Vec<Watch>, Vec<Pl
     };
     let known = std::mem::take(&mut config.watches);
     let playbooks = config.playbooks.clone();
+    let own = known.iter().map(|watch| watch.name.to_string()).collect();
     if args.watch.is_empty() {
-        return Ok((config, known, playbooks));
+        return Ok(Chosen { config, watches: known, playbooks, own });
     }
     let source = config.sources[0].name.clone();
     let of_packs: Vec<Watch> = packs::all().iter().flat_map(|pack| pack.watches_on(&source, true)).collect();
@@ -327,13 +397,13 @@ fn watches(args: &Args, url: Option<&str>) -> Result<(Config, Vec<Watch>, Vec<Pl
     if args.config.is_none() && url.is_none() && args.files.is_empty() && !Path::new(config::DEFAULT_FILE).exists() {
         return Err(Failure::usage("--watch without a server: name one with --prometheus URL or a configuration with -c FILE"));
     }
-    Ok((config, watches, playbooks))
+    Ok(Chosen { config, watches, playbooks, own })
 }
 
 /// The watches of every pack that has data at that time.
 async fn with_data(
     config: &Config,
-    clients: &std::collections::BTreeMap<Arc<str>, PrometheusClient>,
+    clients: &BTreeMap<Arc<str>, PrometheusClient>,
     cache: Option<&Cache>,
     at: Timestamp,
     now: Timestamp,

@@ -52,6 +52,7 @@ enum Verb {
     Chart(chart::Chart),
     /// Goes over the past: what would have been told, how long before, and how often in vain.
     Backtest(backtest::Args),
+    Tune(backtest::tune::Tune),
 }
 
 /// Runs the verb. Failures are said on stderr.
@@ -71,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(verb) => verb.run(),
         Verb::Chart(verb) => verb.run(),
         Verb::Backtest(args) => backtest::run(&args),
+        Verb::Tune(verb) => verb.run(),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

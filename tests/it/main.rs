@@ -11,4 +11,5 @@ mod replay;
 mod source_real;
 mod support;
 mod tidy;
+mod tuning;
 mod verbs;

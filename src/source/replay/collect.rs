@@ -1,4 +1,4 @@
-//! Gathers the batches of all files into series.
+//! Gathers the batches of all files into series: who they are, here; their samples, wherever a [`Keep`] puts them.
 
 use std::collections::HashMap;
 
@@ -16,31 +16,66 @@ use crate::core::time::{Span, Timestamp};
 /// second value, and would end in one series a row.
 const MAX_SERIES: usize = 1_000_000;
 
-/// 16 bytes a sample: 8 GB. A file beyond that is better read from the Prometheus it came from, in ranges.
+/// 16 bytes a sample, in memory or in a temporary file: 8 GB. A file beyond that is better read from the Prometheus it came from, in ranges.
 const MAX_SAMPLES: usize = 500_000_000;
+
+/// Where samples go as they are read.
+pub(super) trait Keep: Default {
+    /// The next series, numbered from 0.
+    fn open(&mut self);
+    /// A sample, in the order of the files; never missing.
+    fn push(&mut self, series: usize, time: Timestamp, value: f64);
+    /// After each batch, with the number of rows read so far: the moment for slow work, and to end it all.
+    fn pause(&mut self, rows: u64) -> Result<(), ReplayError>;
+}
 
 /// Everything read so far.
 #[derive(Default)]
-pub(super) struct Collector {
-    series: Vec<Pending>,
+pub(super) struct Collector<K> {
+    pub keep: K,
+    pub series: Vec<Identity>,
     by_labels: HashMap<Labels, usize>,
     samples: usize,
     rows: u64,
     missing: u64,
 }
 
-struct Pending {
-    labels: Labels,
+/// Who a series is.
+pub(super) struct Identity {
+    pub labels: Labels,
     /// What the file calls it.
     name: String,
+}
+
+/// All samples in memory, series by series.
+#[derive(Default)]
+pub(super) struct Whole(Vec<Samples>);
+
+struct Samples {
     samples: Vec<(Timestamp, f64)>,
     /// Every sample so far came after the one before.
     ordered: bool,
 }
 
+impl Keep for Whole {
+    fn open(&mut self) {
+        self.0.push(Samples { samples: Vec::new(), ordered: true });
+    }
+
+    fn push(&mut self, series: usize, time: Timestamp, value: f64) {
+        let Samples { samples, ordered } = &mut self.0[series];
+        *ordered &= samples.last().is_none_or(|(before, _)| *before < time);
+        samples.push((time, value));
+    }
+
+    fn pause(&mut self, _: u64) -> Result<(), ReplayError> {
+        Ok(())
+    }
+}
+
 /// One file on its way into the collector.
-pub(super) struct FileCollector<'a> {
-    all: &'a mut Collector,
+pub(super) struct FileCollector<'a, K> {
+    all: &'a mut Collector<K>,
     file: &'a str,
     layout: &'a Layout,
     /// Series' numbers of a wide file, column by column.
@@ -48,9 +83,13 @@ pub(super) struct FileCollector<'a> {
     groups: Groups,
 }
 
-impl Collector {
+impl<K: Keep> Collector<K> {
+    pub fn with(keep: K) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     /// A file whose columns are known.
-    pub fn file<'a>(&'a mut self, file: &'a str, layout: &'a Layout) -> Result<FileCollector<'a>, ReplayError> {
+    pub fn file<'a>(&'a mut self, file: &'a str, layout: &'a Layout) -> Result<FileCollector<'a, K>, ReplayError> {
         let mut columns = Vec::new();
         if let Body::Wide(positions) = &layout.body {
             for position in positions {
@@ -72,10 +111,22 @@ impl Collector {
         }
         let number = self.series.len();
         self.by_labels.insert(labels.clone(), number);
-        self.series.push(Pending { labels, name: name(), samples: Vec::new(), ordered: true });
+        self.series.push(Identity { labels, name: name() });
+        self.keep.open();
         Ok(number)
     }
 
+    /// Returns 1 when the value is missing, for the count.
+    fn push(&mut self, series: usize, time: Timestamp, value: f64) -> u64 {
+        if value.is_nan() {
+            return 1;
+        }
+        self.keep.push(series, time, value);
+        0
+    }
+}
+
+impl Collector<Whole> {
     /// Sorts, drops duplicates, infers steps.
     pub fn finish(self) -> DataSet {
         let mut set = DataSet { rows: self.rows, missing: self.missing, ..DataSet::default() };
@@ -84,14 +135,15 @@ impl Collector {
             *named.entry(&series.name).or_default() += 1;
         }
         let shared: Vec<bool> = self.series.iter().map(|series| named[series.name.as_str()] > 1).collect();
-        for (mut series, shared) in self.series.into_iter().zip(shared) {
-            if !series.ordered {
+        for ((series, kept), shared) in self.series.into_iter().zip(self.keep.0).zip(shared) {
+            let Samples { mut samples, ordered } = kept;
+            if !ordered {
                 set.unsorted += 1;
-                set.duplicates += sort_last_wins(&mut series.samples);
+                set.duplicates += sort_last_wins(&mut samples);
             }
-            series.samples.shrink_to_fit();
+            samples.shrink_to_fit();
             let name = if shared { series.labels.to_string() } else { series.name };
-            set.series.push(DataSeries { name, labels: series.labels, samples: series.samples, step: Span::ZERO });
+            set.series.push(DataSeries { name, labels: series.labels, samples, step: Span::ZERO });
         }
         set.infer_steps();
         set
@@ -99,7 +151,7 @@ impl Collector {
 }
 
 /// Sorts by time, keeping of several samples of one time the one that was read last. Returns how many were dropped.
-fn sort_last_wins(samples: &mut Vec<(Timestamp, f64)>) -> u64 {
+pub(super) fn sort_last_wins(samples: &mut Vec<(Timestamp, f64)>) -> u64 {
     // Stable, so that of equal times the last read stays last.
     samples.sort_by_key(|(time, _)| *time);
     let before = samples.len();
@@ -113,7 +165,7 @@ fn sort_last_wins(samples: &mut Vec<(Timestamp, f64)>) -> u64 {
     (before - samples.len()) as u64
 }
 
-impl FileCollector<'_> {
+impl<K: Keep> FileCollector<'_, K> {
     /// Takes one batch. `place` says where its row with this index stands in the file; it is asked only when a cell is bad.
     pub fn take(&mut self, batch: &RecordBatch, place: impl Fn(usize) -> Row) -> Result<(), ReplayError> {
         let bad = |column: usize| {
@@ -130,9 +182,8 @@ impl FileCollector<'_> {
             Body::Wide(positions) => {
                 for (position, series) in positions.iter().zip(&self.columns) {
                     let values = numbers(batch.column(*position)).map_err(bad(*position))?;
-                    let series = &mut all.series[*series];
                     for (time, value) in times.iter().zip(&values) {
-                        all.missing += series.push(*time, *value);
+                        all.missing += all.push(*series, *time, *value);
                     }
                 }
                 all.samples += times.len() * positions.len();
@@ -147,7 +198,7 @@ impl FileCollector<'_> {
                         let (labels, name) = identity(file, layout, labels, cells)?;
                         all.series_of(file, labels, || name)
                     })?;
-                    all.missing += all.series[series].push(*time, *value);
+                    all.missing += all.push(series, *time, *value);
                 }
                 all.samples += times.len();
             }
@@ -156,7 +207,7 @@ impl FileCollector<'_> {
             let hint = "read fewer files at once, or the Prometheus itself";
             return Err(ReplayError::TooMany { file: self.file.to_owned(), what: "samples", limit: MAX_SAMPLES, hint });
         }
-        Ok(())
+        all.keep.pause(all.rows)
     }
 }
 
@@ -169,18 +220,6 @@ fn label_columns<'a>(batch: &'a RecordBatch, labels: &[usize]) -> Result<Vec<Tex
         texts(array).map_err(|found| (*column, BadCell { row: 0, found, want: "a label", hint }))
     };
     labels.iter().map(of).collect()
-}
-
-impl Pending {
-    /// Returns 1 when the value is missing, for the count.
-    fn push(&mut self, time: Timestamp, value: f64) -> u64 {
-        if value.is_nan() {
-            return 1;
-        }
-        self.ordered &= self.samples.last().is_none_or(|(before, _)| *before < time);
-        self.samples.push((time, value));
-        0
-    }
 }
 
 /// Labels and display name of a long file's group. The `series` cell is the metric's name where no column of that name is, else a label,

@@ -11,7 +11,7 @@ use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 
-use super::collect::Collector;
+use super::collect::{Collector, Keep};
 use super::error::{ReplayError, Row};
 use super::layout::Layout;
 
@@ -29,8 +29,8 @@ const MAX_BATCH_ROWS: usize = 8_192;
 
 /// Reads one CSV into the collector. `reread` opens it again to find the line of a bad cell; without it the line is counted from records,
 /// which is right as long as no empty lines and no line ends inside quotes came before.
-pub(super) fn read(
-    all: &mut Collector,
+pub(super) fn read<K: Keep>(
+    all: &mut Collector<K>,
     file: &str,
     input: impl Read,
     reread: Option<&dyn Fn() -> std::io::Result<File>>,

@@ -44,9 +44,7 @@ impl DataSet {
     /// Fills every series' step; a series too short to show one gets the commonest of the others.
     pub(super) fn infer_steps(&mut self) {
         let seen: Vec<Option<Span>> = self.series.iter().map(|series| infer_step(&series.samples)).collect();
-        let mut sorted: Vec<Span> = seen.iter().flatten().copied().collect();
-        sorted.sort_unstable();
-        let commonest = sorted.chunk_by(|a, b| a == b).max_by_key(|same| same.len()).map_or(DEFAULT_STEP, |same| same[0]);
+        let commonest = commonest(&seen);
         for (series, step) in self.series.iter_mut().zip(seen) {
             series.step = step.unwrap_or(commonest);
         }
@@ -133,18 +131,23 @@ impl DataSeries {
         }
     }
 
-    fn each_on(&self, grid: Grid, mut set: impl FnMut(usize, f64)) {
-        let step = grid.step.as_millis();
-        let from = self.samples.partition_point(|(time, _)| (*time - grid.start).as_millis() <= -step);
-        for (time, value) in &self.samples[from..] {
-            let offset = (*time - grid.start).as_millis();
-            // Rounds up: the point at or after the sample.
-            let Ok(index) = usize::try_from((offset + step - 1).div_euclid(step)) else { continue };
-            if index >= grid.len {
-                break;
-            }
-            set(index, *value);
+    fn each_on(&self, grid: Grid, set: impl FnMut(usize, f64)) {
+        each_on(&self.samples, grid, set);
+    }
+}
+
+/// See [`DataSeries::on_grid`].
+pub(super) fn each_on(samples: &[(Timestamp, f64)], grid: Grid, mut set: impl FnMut(usize, f64)) {
+    let step = grid.step.as_millis();
+    let from = samples.partition_point(|(time, _)| (*time - grid.start).as_millis() <= -step);
+    for (time, value) in &samples[from..] {
+        let offset = (*time - grid.start).as_millis();
+        // Rounds up: the point at or after the sample.
+        let Ok(index) = usize::try_from((offset + step - 1).div_euclid(step)) else { continue };
+        if index >= grid.len {
+            break;
         }
+        set(index, *value);
     }
 }
 
@@ -155,9 +158,21 @@ pub fn infer_step(samples: &[(Timestamp, f64)]) -> Option<Span> {
     let mut steps: Vec<i64> = samples.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_millis()).filter(|ms| *ms > 0).collect();
     let middle = steps.len().checked_sub(1)? / 2;
     let (_, median, _) = steps.select_nth_unstable(middle);
-    let seconds = ((*median + 500) / 1000) * 1000;
-    let near = seconds > 0 && (*median - seconds).unsigned_abs() as f64 <= *median as f64 * JITTER;
-    Some(Span::from_millis(if near { seconds } else { *median }))
+    Some(without_jitter(*median))
+}
+
+/// The step that most series have, for those too short to show one.
+pub(super) fn commonest(seen: &[Option<Span>]) -> Span {
+    let mut sorted: Vec<Span> = seen.iter().flatten().copied().collect();
+    sorted.sort_unstable();
+    sorted.chunk_by(|a, b| a == b).max_by_key(|same| same.len()).map_or(DEFAULT_STEP, |same| same[0])
+}
+
+/// The step that a median difference in milliseconds means.
+pub(super) fn without_jitter(median: i64) -> Span {
+    let seconds = ((median + 500) / 1000) * 1000;
+    let near = seconds > 0 && (median - seconds).unsigned_abs() as f64 <= median as f64 * JITTER;
+    Span::from_millis(if near { seconds } else { median })
 }
 
 #[cfg(test)]

@@ -21,6 +21,10 @@ pub enum ReplayError {
     Fields { file: String, line: u64, expected: usize, found: String },
     #[error("cannot read {file} as CSV, near line {line}: {found}")]
     Csv { file: String, line: u64, found: String },
+    #[error("stopped while the files were read: nothing has been looked at yet")]
+    Stopped,
+    #[error("cannot read back what was set aside in a temporary file: {source}\nhint: is there room in {folder}?")]
+    Aside { folder: String, source: std::io::Error },
     #[error("cannot read {file} as Parquet: {source}")]
     Parquet { file: String, source: ParquetError },
     #[error("cannot read {file}: more than {limit} {what}\nhint: {hint}")]

@@ -9,8 +9,9 @@
 //! | order | any; rows are sorted by time, of rows of one series and time the last read wins |
 //! | step | inferred for every series from its own samples |
 //!
-//! Several files are read as one data set: series of equal labels are one series. The whole set is held in memory, 16 bytes a sample,
-//! since models walk it many times and in many orders. arrow's and parquet's readers are used rather than polars' because those would
+//! Several files are read as one data set: series of equal labels are one series. A [`DataSet`] is held in memory whole, 16 bytes a
+//! sample, for models that walk it many times and in many orders; a [`History`] is gone through once in the order of time, and memory holds
+//! a stretch of it. arrow's and parquet's readers are used rather than polars' because those would
 //! triple what a first build compiles.
 
 mod cells;
@@ -19,6 +20,8 @@ mod csv;
 mod dataset;
 mod error;
 mod groups;
+mod history;
+mod hours;
 mod layout;
 mod parquet;
 mod selector;
@@ -31,6 +34,7 @@ use std::path::Path;
 
 pub use dataset::{DataSeries, DataSet, infer_step};
 pub use error::{Place, ReplayError, Row};
+pub use history::{History, Known, Stretches};
 pub use selector::{Query, Selector};
 
 /// The path that stands for CSV on standard input.
@@ -44,7 +48,7 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<DataSet, ReplayError> {
     if paths.is_empty() {
         return Err(ReplayError::NoFile);
     }
-    let mut all = collect::Collector::default();
+    let mut all = collect::Collector::<collect::Whole>::default();
     for path in paths {
         read_one(&mut all, path.as_ref())?;
     }
@@ -56,12 +60,12 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<DataSet, ReplayError> {
 /// # Errors
 /// As [`read`].
 pub fn read_csv(name: &str, input: impl Read) -> Result<DataSet, ReplayError> {
-    let mut all = collect::Collector::default();
+    let mut all = collect::Collector::<collect::Whole>::default();
     csv::read(&mut all, name, input, None)?;
     Ok(all.finish())
 }
 
-fn read_one(all: &mut collect::Collector, path: &Path) -> Result<(), ReplayError> {
+fn read_one<K: collect::Keep>(all: &mut collect::Collector<K>, path: &Path) -> Result<(), ReplayError> {
     if path.as_os_str() == STDIN {
         return csv::read(all, "stdin", std::io::stdin().lock(), None);
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use super::collect::Collector;
+use super::collect::{Collector, Keep};
 use super::error::{ReplayError, Row};
 use super::layout::Layout;
 
@@ -19,7 +19,7 @@ const MAX_BATCH_ROWS: usize = 32_768;
 pub(super) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// Reads one Parquet file into the collector.
-pub(super) fn read(all: &mut Collector, file: &str, input: File) -> Result<(), ReplayError> {
+pub(super) fn read<K: Keep>(all: &mut Collector<K>, file: &str, input: File) -> Result<(), ReplayError> {
     let fail = |source: ParquetError| ReplayError::Parquet { file: file.to_owned(), source };
     let builder = ParquetRecordBatchReaderBuilder::try_new(input).map_err(fail)?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();

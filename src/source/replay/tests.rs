@@ -246,3 +246,72 @@ fn a_pipe_is_read_though_it_cannot_be_rewound() {
     let error = read(&[path]).unwrap_err().to_string();
     assert!(error.contains("line 3, column \"a\": \"x\" is not a number"), "{error}");
 }
+
+/// Every window of a history beside the same window of the whole, bit for bit.
+fn is_the_same(set: &DataSet, history: &History, step: Span) {
+    let known: Vec<_> = history.series.iter().map(|s| (&s.labels, s.step, s.first, s.last, s.samples as usize)).collect();
+    let (first, last) = (|s: &DataSeries| s.samples.first().map(|s| s.0), |s: &DataSeries| s.samples.last().map(|s| s.0));
+    let whole: Vec<_> = set.series.iter().map(|s| (&s.labels, s.step, first(s), last(s), s.samples.len())).collect();
+    assert_eq!(known, whole);
+    let all: Vec<usize> = (0..set.series.len()).collect();
+    let grid = set.to_frame(step).unwrap().grid();
+    let (mut stretches, mut next) = (history.stretches(all.iter().copied()), 0);
+    while let Some(known) = stretches.advance().unwrap() {
+        let due = (next..grid.len).take_while(|i| grid.at(*i) <= known).count();
+        let window = crate::core::frame::Grid { start: grid.at(next), len: due, ..grid };
+        let (streamed, whole) = (stretches.frame(&all, window), set.frame_on(window).unwrap());
+        assert_eq!(streamed.labels(), whole.labels());
+        let bits = |frame: &crate::core::frame::Frame| frame.values().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&streamed), bits(&whole));
+        next += due;
+        all.iter().for_each(|series| stretches.forget(*series, grid.at(next) - step));
+    }
+    assert_eq!(next, grid.len, "every column came");
+}
+
+#[test]
+fn a_history_shows_what_the_whole_does_in_any_order_and_in_any_memory() {
+    let files = Files::new();
+    // Jittered, with gaps of hours, missing values and a coarser third series; two columns of labels.
+    let row = |host: i64, i: i64| {
+        let at = 1_793_577_600_000 + i * 60_000 + (i * 7919 + host) % 11 - 5;
+        let value = if i % 17 == 3 { String::new() } else { format!("{}", ((i * 31 + host) % 101) as f64 / 7.0) };
+        format!("{at},{value},h{host},d{}\n", host % 2)
+    };
+    let there = |host: i64, i: i64| !(200..400).contains(&i) && (host != 2 || i % 5 == 0);
+    let by_series: Vec<String> = (0..3).flat_map(|h| (0..700).filter(move |i| there(h, *i)).map(move |i| row(h, i))).collect();
+    let by_time: Vec<String> = (0..700).flat_map(|i| (0..3).filter(move |h| there(*h, i)).map(move |h| row(h, i))).collect();
+    let mut mixed: Vec<String> = (0..by_time.len()).map(|i| by_time[i * 7 % by_time.len()].clone()).collect();
+    assert!(by_time.len() % 7 != 0, "every row once");
+    // Twice the same time: the last read wins.
+    mixed.push(by_time[5].replace(',', ",9").replace(",9h", ",h").replace(",9d", ",d"));
+    let head = "timestamp,value,host,disk\n".to_owned();
+    for (name, rows) in [("series", &by_series), ("time", &by_time), ("mixed", &mixed)] {
+        let path = files.csv(&format!("{name}.csv"), &(head.clone() + &rows.concat()));
+        let set = read(&[&path]).unwrap();
+        if name == "mixed" {
+            assert_eq!((set.unsorted, set.duplicates), (3, 1));
+        }
+        for held in [0, 100, 1 << 20] {
+            let history = History::read_holding(&[&path], hours::Hours::holding(held), |_| true).unwrap();
+            for step in [Span::MINUTE, Span::from_secs(300), Span::from_secs(7_000), Span::WEEK] {
+                is_the_same(&set, &history, step);
+            }
+        }
+    }
+    let none = History::read(&[files.csv("none.csv", &head)], |_| true).unwrap();
+    assert!(none.series.is_empty() && none.stretches([]).advance().unwrap().is_none());
+}
+
+#[test]
+fn reading_a_history_ends_when_it_is_told_to() {
+    let files = Files::new();
+    let path = files.csv("a.csv", "timestamp,value\n60,1\n120,2\n");
+    let mut heard = 0;
+    let stopped = History::read(&[&path], |rows| {
+        heard = rows;
+        false
+    });
+    assert!(matches!(stopped, Err(ReplayError::Stopped)));
+    assert_eq!(heard, 2);
+}

@@ -19,7 +19,7 @@ use portent::core::time::{Span, Timestamp};
 use portent::demo::server::DemoServer;
 use portent::demo::write_csv;
 use portent::source::prometheus::{PrometheusClient, PrometheusSettings};
-use portent::source::replay::DataSet;
+use portent::source::replay::{DataSet, History};
 
 use self::daemon::{Life, Lived, live};
 use self::world::{END, STEP, at, begin, config, config_text, data, since};
@@ -46,13 +46,14 @@ fn watches() -> Vec<portent::core::watch::Watch> {
 }
 
 fn through_files(data: &DataSet, threads: usize) -> (Vec<Effect>, Report) {
-    let (shares, notes) = files::share_out(data, &watches());
+    let data = History::try_from(data).unwrap();
+    let (shares, notes) = files::share_out(&data, &watches());
     assert_eq!(shares.len(), watches().len());
     assert_eq!(notes, Vec::<String>::new());
     let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging());
     let (sender, receiver) = mpsc::channel();
     backtest.show_to(sender);
-    let whole = pool(threads).install(|| files::feed(&mut backtest, data, &shares, None, |_| true)).unwrap();
+    let whole = pool(threads).install(|| files::feed(&mut backtest, &data, &shares, None, |_| true)).unwrap();
     let report = backtest.finish(!whole).unwrap();
     (receiver.into_iter().collect(), report)
 }

@@ -33,7 +33,7 @@ fn the_command_tells_what_it_would_have_told() {
     assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     let want = "\
 RAISED (UTC)  WATCH  SERIES  SURE  ETA (P10-P90)          TRUTH      LEAD  ETA OFF
-11-05 06:00   files  full    92 %  21h3m (20h37m-21h29m)  came true  21h   +3m
+11-05 06:00   files  full    93 %  21h2m (20h36m-21h28m)  came true  21h   +2m
 
 judged 2026-11-05 00:00 to 2026-11-06 23:00 (UTC), learned from 2026-11-02 00:00 on: 0 anomalies = 0.00 a series-week
 1 event by thresholds, 0 unknown, over 2 series and 2.0 days; too few events for more than an anecdote
