@@ -6,7 +6,7 @@ use super::files::{self, Question, Share};
 use super::*;
 use crate::core::frame::{FrameBuilder, Grid};
 use crate::core::watch::{Limit, Side, Threshold};
-use crate::source::replay::{DataSeries, DataSet};
+use crate::source::replay::{DataSeries, DataSet, History};
 
 const STEP: Span = Span::from_secs(600);
 const DAY: i64 = 144;
@@ -16,7 +16,7 @@ fn at(i: i64) -> Timestamp {
 }
 
 /// One that fills twice, one that jumps without a sign, one that begins to fill and stops.
-pub(super) fn set() -> DataSet {
+fn set() -> DataSet {
     let noise = |i: i64| 0.002 * (((i * 7919) % 13) as f64 / 13.0 - 0.5);
     let fills = |i: i64| (if i < 9 * DAY { 0.002 * i as f64 } else { 0.002 * (i - 8 * DAY) as f64 }) / 3.0 + noise(i);
     let jumps = |i: i64| if (10 * DAY..10 * DAY + 12).contains(&i) { 2.0 } else { 0.3 + noise(i) };
@@ -30,9 +30,13 @@ pub(super) fn set() -> DataSet {
     DataSet { series: vec![one("fills", &fills), one("jumps", &jumps), one("stops", &stops)], ..DataSet::default() }
 }
 
-pub(super) fn shares(set: &DataSet) -> Vec<Share> {
+pub(super) fn past() -> History {
+    History::try_from(&set()).unwrap()
+}
+
+pub(super) fn shares(past: &History) -> Vec<Share> {
     let limit = Limit { side: Side::Above, threshold: Threshold::Value(0.72) };
-    files::make_watches(set, &Question { limit: Some(limit), horizon: Span::DAY })
+    files::make_watches(past, &Question { limit: Some(limit), horizon: Span::DAY })
 }
 
 pub(super) fn backtest(shares: &[Share]) -> Backtest {
@@ -63,20 +67,20 @@ fn stepped(set: &DataSet, shares: &[Share]) -> BTreeMap<PredictionId, String> {
 
 #[test]
 fn a_picture_of_what_was_kept_is_the_picture_of_that_moment_and_keeping_it_changes_nothing() {
-    let set = set();
-    let shares = shares(&set);
+    let past = past();
+    let shares = shares(&past);
     let run = |pictures: bool| {
         let mut backtest = backtest(&shares);
         if pictures {
             backtest.keep_pictures();
         }
-        files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
+        files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
         backtest.finish(false).unwrap()
     };
     let (without, with) = (run(false), run(true));
     let json = |report: &Report| serde_json::to_string(report).unwrap();
     assert_eq!(json(&without), json(&with));
-    let charts = stepped(&set, &shares);
+    let charts = stepped(&set(), &shares);
     assert!(charts.len() >= 2 && with.predictions.len() == charts.len(), "{} of {}", charts.len(), with.predictions.len());
     let mut kinds = Vec::new();
     for telling in &with.shown.telling {
@@ -97,12 +101,12 @@ fn a_picture_of_what_was_kept_is_the_picture_of_that_moment_and_keeping_it_chang
 
 #[test]
 fn every_prediction_is_drawn_and_the_files_are_those_of_the_report() {
-    let set = set();
-    let shares = shares(&set);
+    let past = past();
+    let shares = shares(&past);
     let folder = tempfile::tempdir().unwrap();
     let mut backtest = backtest(&shares);
     backtest.draw_into(folder.path().to_owned(), Style { width: 480, height: 300, theme: chart::Theme::Dark });
-    files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
+    files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
     let report = backtest.finish(false).unwrap();
     assert!(!report.predictions.is_empty());
     for told in &report.predictions {

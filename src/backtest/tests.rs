@@ -71,7 +71,7 @@ fn a_growth_is_told_and_scored_as_it_was_raised() {
 }
 
 /// Judged by labels of two series.
-fn judged_by(labels: &str, set: &DataSet, question: &Question, warmup: Span) -> Report {
+fn judged_by(labels: &str, set: &History, question: &Question, warmup: Span) -> Report {
     let shares = files::make_watches(set, question);
     let mut backtest =
         Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), Judging { from: None, warmup: Some(warmup) });

@@ -9,7 +9,7 @@ use portent::backtest::{Backtest, Group, Judging, Report, files};
 use portent::core::labels::Labels;
 use portent::core::time::{Span, Timestamp};
 use portent::core::watch::{Limit, Side, Threshold};
-use portent::source::replay::{DataSeries, DataSet};
+use portent::source::replay::{DataSeries, DataSet, History};
 
 use crate::support::PortentProcess;
 
@@ -114,13 +114,13 @@ fn the_page_of_the_command_holds_the_numbers_of_its_json_and_runs_nothing() {
 
 #[test]
 fn a_thousand_series_and_two_hundred_events_are_a_small_page_that_can_be_seen_by_day_and_by_night() {
-    let set = disks();
+    let past = History::try_from(&disks()).unwrap();
     let limit = Some(Limit { side: Side::Above, threshold: Threshold::Value(0.8) });
-    let shares = files::make_watches(&set, &files::Question { limit, horizon: Span::DAY });
+    let shares = files::make_watches(&past, &files::Question { limit, horizon: Span::DAY });
     let judging = Judging { from: None, warmup: Some(Span::DAY.times(3)) };
     let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging);
     backtest.keep_pictures();
-    files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
+    files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
     let report = many(backtest.finish(false).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("report.html");

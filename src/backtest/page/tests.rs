@@ -1,16 +1,17 @@
 //! The page of small reports, looked at as text: that it says what the JSON says, and that nothing from outside gets into its markup.
 
-use super::super::pictures_tests::{backtest, set, shares};
+use super::super::pictures_tests::{backtest, past, shares};
 use super::*;
 use crate::backtest::{Shown, Telling, files};
 use crate::core::labels::Labels;
+use crate::source::replay::{DataSet, History};
 
 fn report() -> Report {
-    let set = set();
-    let shares = shares(&set);
+    let past = past();
+    let shares = shares(&past);
     let mut backtest = backtest(&shares);
     backtest.keep_pictures();
-    files::feed(&mut backtest, &set, &shares, None, |_| true).unwrap();
+    files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
     backtest.finish(false).unwrap()
 }
 
@@ -107,7 +108,7 @@ fn nothing_is_a_page_too_and_much_stays_small() {
 
 /// A report of no samples.
 fn nothing() -> Report {
-    let set = crate::source::replay::DataSet::default();
-    let shares = shares(&set);
+    let past = History::try_from(&DataSet::default()).unwrap();
+    let shares = shares(&past);
     backtest(&shares).finish(false).unwrap()
 }
