@@ -53,11 +53,16 @@ pub fn of_untold(watch: &Watch, portrait: &Portrait) -> Option<Scene> {
     scene.zone = watch.zone.clone();
     scene.unit = unit;
     scene.threshold = Some((side, portrait.threshold));
-    scene.value_name = known.value_name(unit, &portrait.labels);
+    scene.value_name = value_name(unit, &portrait.labels);
     let from = scene.now - past_worth_showing(watch.horizon);
     scene.history = known.history(from);
     scene.normal = known.normal(from, scene.now);
     Some(scene)
+}
+
+/// The metric's name, where the unit says nothing.
+fn value_name(unit: Unit, labels: &Labels) -> Option<String> {
+    labels.metric().filter(|_| unit == Unit::Plain).map(str::to_owned)
 }
 
 impl<'a> Known<'a> {
@@ -75,10 +80,6 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn value_name(&self, unit: Unit, labels: &Labels) -> Option<String> {
-        labels.metric().filter(|_| unit == Unit::Plain).map(str::to_owned)
-    }
-
     fn of_prediction(&self, fit: Option<Fit>, prediction: &Prediction) -> Scene {
         let watch = &self.watch;
         let unit = self.unit(&prediction.labels);
@@ -88,7 +89,7 @@ impl<'a> Known<'a> {
             scene.now = Timestamp::from_millis(last);
             scene.raised = Some((prediction.updated_at, prediction.current_value));
         }
-        scene.value_name = self.value_name(unit, &prediction.labels);
+        scene.value_name = value_name(unit, &prediction.labels);
         let spoke = self.spoke(fit, prediction, scene.now);
         scene.forecast = spoke.map(|(fit, shift)| fan(&fit, shift, scene.now, fit.widen(self.widths, watch), watch.horizon));
         // The last hours look ahead for hours only: beside days of the past that would be a sliver.

@@ -186,7 +186,9 @@ impl Backtest {
             self.note(format!("{name}: {turned_away} series more than one watch may have were left out"));
         }
         let portraits = self.engine.take_portraits();
-        effects.iter().for_each(|effect| self.record(effect));
+        for effect in &effects {
+            self.record(effect);
+        }
         self.picture(watch, portraits)?;
         Ok(effects)
     }
@@ -260,7 +262,9 @@ impl Backtest {
     /// Lets time pass to the end of the data, where no more samples come.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Effect> {
         let effects = self.engine.step(now, Input::Tick);
-        effects.iter().for_each(|effect| self.record(effect));
+        for effect in &effects {
+            self.record(effect);
+        }
         effects
     }
 

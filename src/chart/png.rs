@@ -140,16 +140,15 @@ fn slanted(a: (i32, i32), b: (i32, i32), width: f64) -> Vec<(i32, i32)> {
     let along = (f64::from(b.0 - a.0), f64::from(b.1 - a.1));
     let length = along.0.hypot(along.1);
     let across = (-along.1 / length, along.0 / length);
-    let off = |x: f64, y: f64| (x * across.0 + y * across.1 - width).abs();
-    let (x, y) = (across.0 * width, across.1 * width);
-    let nearest = [(x.floor(), y.floor()), (x.floor(), y.ceil()), (x.ceil(), y.floor()), (x.ceil(), y.ceil())]
-        .into_iter()
-        .min_by(|a, b| off(a.0, a.1).total_cmp(&off(b.0, b.1)))
-        .unwrap_or((x, y));
+    let off = |way: &(f64, f64)| (way.0 * across.0 + way.1 * across.1 - width).abs();
+    let exact = (across.0 * width, across.1 * width);
+    let (left, right, top, bottom) = (exact.0.floor(), exact.0.ceil(), exact.1.floor(), exact.1.ceil());
+    let ways = [(left, top), (left, bottom), (right, top), (right, bottom)];
+    let nearest = ways.into_iter().min_by(|one, other| off(one).total_cmp(&off(other))).unwrap_or(exact);
     let whole = (nearest.0 as i32, nearest.1 as i32);
     let half = ((nearest.0 / 2.0).round() as i32, (nearest.1 / 2.0).round() as i32);
-    let (c, d) = ((a.0 + half.0, a.1 + half.1), (b.0 + half.0, b.1 + half.1));
-    vec![c, d, (d.0 - whole.0, d.1 - whole.1), (c.0 - whole.0, c.1 - whole.1)]
+    let (begin, end) = ((a.0 + half.0, a.1 + half.1), (b.0 + half.0, b.1 + half.1));
+    vec![begin, end, (end.0 - whole.0, end.1 - whole.1), (begin.0 - whole.0, begin.1 - whole.1)]
 }
 
 /// A level or upright line is a rectangle: sharp edges, whatever its width.

@@ -55,9 +55,9 @@ fn article(report: &Report, telling: &Telling) -> Result<String, ChartError> {
         day(at),
         escape(&series(labels))
     );
-    lines.iter().for_each(|line| {
+    for line in &lines {
         let _ = write!(out, "<p>{}</p>", escape(line));
-    });
+    }
     if let Some(told) = told {
         let evidence: String = told.prediction.evidence.iter().map(|reason| format!("<li>{}</li>", escape(&reason.text))).collect();
         let _ = write!(out, "<ul class=\"evidence\">{evidence}</ul>");

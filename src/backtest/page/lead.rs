@@ -28,7 +28,9 @@ pub fn figure(report: &Report) -> String {
     }
     let place = |lead_s: f64| EDGES_S.iter().position(|(edge, _)| lead_s < *edge).unwrap_or(EDGES_S.len());
     let mut bars = [0_u64; EDGES_S.len() + 1];
-    told.iter().for_each(|lead_s| bars[place(*lead_s)] += 1);
+    for lead_s in told {
+        bars[place(*lead_s)] += 1;
+    }
     let (first, last) = (place(told[0]), place(told[told.len() - 1]));
     // One empty place at either end, so that a lone bar does not fill the plot.
     let (first, last) = (first.saturating_sub(1), (last + 1).min(EDGES_S.len()));

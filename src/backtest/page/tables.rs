@@ -74,9 +74,9 @@ fn row(name: &str, group: &Group, column: Column) -> String {
         count(group.false_alarms),
         format!("{}{}", or_dash(group.false_alarms_per_series_week, &rate), between(group.false_alarms_per_series_week_interval, &rate)),
     ];
-    cells.iter().for_each(|cell| {
+    for cell in &cells {
         let _ = write!(out, "<td class=\"n\">{cell}</td>");
-    });
+    }
     out.push_str("</tr>");
     out
 }

@@ -35,9 +35,9 @@ pub fn yaml(tuned: &Tuned, is_own: impl Fn(&str) -> bool) -> String {
         let _ = writeln!(out, "{before}  - name: {}", proposal.watch);
         out.push_str(&comment(&format!("{}; {} settings compared", proposal.because, proposal.compared)));
         figures(&mut out, proposal);
-        keys(&proposal.changes, watch).iter().for_each(|line| {
+        for line in keys(&proposal.changes, watch) {
             let _ = writeln!(out, "{before}    {line}");
-        });
+        }
     }
     out
 }

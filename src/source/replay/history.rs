@@ -276,7 +276,9 @@ fn count_again(hours: &Hours, counts: &mut [Count]) -> Result<(), ReplayError> {
         hours.each(hour, take).map_err(aside)?;
         samples.sort_unstable();
         samples.dedup();
-        samples.iter().for_each(|(series, at)| counts[*series as usize].push(*at));
+        for (series, at) in &samples {
+            counts[*series as usize].push(*at);
+        }
     }
     Ok(())
 }

@@ -264,7 +264,9 @@ fn is_the_same(set: &DataSet, history: &History, step: Span) {
         let bits = |frame: &crate::core::frame::Frame| frame.values().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&streamed), bits(&whole));
         next += due;
-        all.iter().for_each(|series| stretches.forget(*series, grid.at(next) - step));
+        for series in &all {
+            stretches.forget(*series, grid.at(next) - step);
+        }
     }
     assert_eq!(next, grid.len, "every column came");
 }
@@ -282,7 +284,7 @@ fn a_history_shows_what_the_whole_does_in_any_order_and_in_any_memory() {
     let by_series: Vec<String> = (0..3).flat_map(|h| (0..700).filter(move |i| there(h, *i)).map(move |i| row(h, i))).collect();
     let by_time: Vec<String> = (0..700).flat_map(|i| (0..3).filter(move |h| there(*h, i)).map(move |h| row(h, i))).collect();
     let mut mixed: Vec<String> = (0..by_time.len()).map(|i| by_time[i * 7 % by_time.len()].clone()).collect();
-    assert!(by_time.len() % 7 != 0, "every row once");
+    assert!(!by_time.len().is_multiple_of(7), "every row once");
     // Twice the same time: the last read wins.
     mixed.push(by_time[5].replace(',', ",9").replace(",9h", ",h").replace(",9d", ",d"));
     let head = "timestamp,value,host,disk\n".to_owned();

@@ -100,7 +100,9 @@ fn alerts_of_a_real_prometheus_decide_what_came_true() {
     // a fills up in nine days; b only rises and falls with the day.
     let whole = (BEGIN_MS, STEP_MS, 10 * 288);
     writer.gauge("disk", &[("instance", "a"), ("mount", "/data")], whole, |t| Some(0.9 * hours(t) / 216.0));
-    writer.gauge("disk", &[("instance", "b"), ("mount", "/data")], whole, |t| Some(0.5 + 0.1 * (hours(t) / 24.0 * 6.283).sin()));
+    writer.gauge("disk", &[("instance", "b"), ("mount", "/data")], whole, |t| {
+        Some(0.5 + 0.1 * (hours(t) / 24.0 * std::f64::consts::TAU).sin())
+    });
     // Fires from 0.85 on, flaps once; another one about the same host and another mount; one about the other host; one about nobody.
     let fires = |from: f64, to: f64| move |t: i64| ((from..=to).contains(&hours(t)) && !(207.0..208.0).contains(&hours(t))).then_some(1.0);
     let firing = [("alertstate", "firing"), ("severity", "page")];
