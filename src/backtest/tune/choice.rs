@@ -41,7 +41,7 @@ pub fn best(tried: &[Tried], budget: Budget) -> (usize, String) {
     };
     let (now, then) = (today, &best.chosen_on);
     let told = format!("{} instead of {} of {} events told", then.told, now.told, now.events);
-    let why = match (place, within(today)) {
+    let why = match (place, budget.holds(today)) {
         (0, _) => format!("none of {} settings tells more than {} of {} events, or as many earlier", tried.len(), now.told, now.events),
         (_, false) => format!("{:.1} false alarms a week instead of {:.1}, {told}", then.false_alarms_per_week, now.false_alarms_per_week),
         _ if then.told > now.told => told,
