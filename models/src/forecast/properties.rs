@@ -134,7 +134,8 @@ pub(super) fn knew_nothing(
     // From the last judged moment on.
     let cut = last + values.len() - context.len();
     let mut other = values.to_vec();
-    other[cut..].iter_mut().enumerate().for_each(|(i, v)| *v = came(i, *v));
+    // Gaps stay gaps: moments that lie in one are judged from before it.
+    other[cut..].iter_mut().enumerate().filter(|(_, v)| v.is_finite()).for_each(|(i, v)| *v = came(i, *v));
     let changed = Context::new(&other, season, Bounds::default());
     let [Ok(here), Ok(there)] = [&context, &changed].map(|context| by_name(name).unwrap().fit(context, horizon)) else { return Ok(()) };
     // One that has nothing to say now lets the present level speak for it, then as well.
