@@ -25,21 +25,23 @@ pub fn write(file: &Path, report: &Report, args: &Args) -> Result<(), Failure> {
 }
 
 fn about(args: &Args) -> About {
-    let config = args.config.as_ref().map(|file| file.display().to_string());
-    let names: Vec<String> = args.files.iter().take(NAMED_FILES).map(|file| file.display().to_string()).collect();
-    let source = match (names.is_empty(), &args.prometheus, &config) {
-        (false, ..) if args.files.len() > NAMED_FILES => format!("{} and {} more", names.join(", "), args.files.len() - NAMED_FILES),
+    let config = args.past.config.as_ref().map(|file| file.display().to_string());
+    let names: Vec<String> = args.past.files.iter().take(NAMED_FILES).map(|file| file.display().to_string()).collect();
+    let source = match (names.is_empty(), &args.past.prometheus, &config) {
+        (false, ..) if args.past.files.len() > NAMED_FILES => {
+            format!("{} and {} more", names.join(", "), args.past.files.len() - NAMED_FILES)
+        }
         (false, ..) => names.join(", "),
         (true, Some(url), _) => without_credentials(url),
         (true, None, Some(config)) => format!("the sources of {config}"),
         (true, None, None) => "the sources of portent.yaml".to_owned(),
     };
-    let watches = if args.watch.is_empty() { String::new() } else { format!(", only {}", args.watch.join(", ")) };
+    let watches = if args.past.watch.is_empty() { String::new() } else { format!(", only {}", args.past.watch.join(", ")) };
     let asked = match (&config, args.above, args.below) {
         (Some(config), ..) => config.clone(),
         (None, Some(above), _) => format!("--above {above} --horizon {}", args.horizon),
         (None, None, Some(below)) => format!("--below {below} --horizon {}", args.horizon),
-        (None, None, None) if !args.files.is_empty() => "none: anomalies only".to_owned(),
+        (None, None, None) if !args.past.files.is_empty() => "none: anomalies only".to_owned(),
         (None, None, None) => "the packs that have data there".to_owned(),
     };
     About { source, configuration: format!("{asked}{watches}") }

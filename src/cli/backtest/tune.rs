@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use clap::{ValueEnum, ValueHint};
 
-use super::truth::TruthArgs;
-use super::{Args, Failure, Outcome, Progress, Stop, feed_server, in_pool, open_files, open_server};
+use super::past::PastArgs;
+use super::server::Served;
+use super::{Failure, Outcome, Progress, Stop};
+use crate::backtest::files::{self, Question};
 use crate::backtest::tune::{Proposal, Trials, Tuned, Tuning, Wish, patch};
-use crate::backtest::{Judging, files};
-use crate::cli::chart::Colours;
-use crate::cli::output::{self, Format, ignore_closed, stdout};
+use crate::cli::output::{self, ignore_closed, stdout};
 use crate::core::score::false_alarms_per_week;
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,15 +33,8 @@ Nothing is changed: merge the patch, or leave it.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Tune {
-    /// Data files, CSV or Parquet, instead of the configuration's sources; `-` is CSV on standard input.
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    files: Vec<PathBuf>,
-    /// The configuration whose watches are tuned [default: portent.yaml, where there is one].
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    config: Option<PathBuf>,
-    /// Only this watch, of the configuration or of a pack; may stand several times.
-    #[arg(long, value_name = "NAME")]
-    watch: Vec<String>,
+    #[command(flatten)]
+    past: PastArgs,
     /// False alarms that one watch may have, all its series together: 1/week, 0.5/day, 2/month.
     #[arg(long, value_name = "N/SPAN", default_value = "1/week", value_parser = false_alarms_per_week)]
     false_alarms: f64,
@@ -51,32 +44,9 @@ pub struct Tune {
     /// Writes the patch there, and not to stdout.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     patch: Option<PathBuf>,
-    /// The Prometheus to read, instead of the configuration's.
-    #[arg(long, value_name = "URL", conflicts_with = "files")]
-    prometheus: Option<String>,
-    /// Nothing is judged before; it is only learned from.
-    #[arg(long, value_name = "TIME")]
-    from: Option<Timestamp>,
-    /// Nothing later is looked at [default: now, or the end of the files].
-    #[arg(long, value_name = "TIME")]
-    to: Option<Timestamp>,
-    /// How much is only learned from [default: the baseline's window, 7d, or half of less than two of them].
-    #[arg(long, value_name = "DURATION")]
-    warmup: Option<Span>,
-    #[command(flatten)]
-    truth: TruthArgs,
-    /// Where a server's answers are kept [default: portent in the user's cache folder].
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    cache: Option<PathBuf>,
-    /// Asks the server for everything, twice, and keeps nothing.
-    #[arg(long, conflicts_with = "cache")]
-    no_cache: bool,
     /// What stdout gets [default: the patch, or a table where --patch names a file].
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Shown>,
-    /// Threads that work side by side; the result does not depend on it [default: one a processor].
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
 }
 
 /// How the proposal is shown.
@@ -97,10 +67,10 @@ impl Tune {
             return Err(Failure::usage("--min-lead: want a length of time such as 30m"));
         }
         let past = self.past();
-        super::check(&past)?;
+        past.check()?;
         let stop = Stop::on_ctrl_c()?;
         let (tuned, own) =
-            in_pool(self.threads, || if self.files.is_empty() { self.on_server(&past, &stop) } else { self.on_files(&past, &stop) })?;
+            past.in_pool(|| if past.files.is_empty() { self.on_server(&past, &stop) } else { self.on_files(&past, &stop) })?;
         let is_own = |watch: &str| own.contains(watch);
         let text = patch::yaml(&tuned, is_own);
         if let Some(file) = &self.patch {
@@ -117,52 +87,27 @@ impl Tune {
         Ok(if tuned.stopped_early { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// The past to go over, as a backtest is told of it.
-    fn past(&self) -> Args {
-        let config = self.config.clone().or_else(|| self.prometheus.is_none().then(|| crate::config::DEFAULT_FILE.into()));
-        Args {
-            files: self.files.clone(),
-            config,
-            watch: self.watch.clone(),
-            prometheus: self.prometheus.clone(),
-            from: self.from,
-            to: self.to,
-            warmup: self.warmup,
-            above: None,
-            below: None,
-            horizon: Span::DAY,
-            truth: self.truth.clone(),
-            diff: None,
-            json: None,
-            charts: None,
-            report: None,
-            theme: Colours::Light,
-            cache: self.cache.clone(),
-            no_cache: self.no_cache,
-            output: Format::Table,
-            threads: self.threads,
-        }
+    /// The past to go over; the usual configuration where neither one nor a server is named.
+    fn past(&self) -> PastArgs {
+        let usual = || self.past.prometheus.is_none().then(|| crate::config::DEFAULT_FILE.into());
+        PastArgs { config: self.past.config.clone().or_else(usual), ..self.past.clone() }
     }
 
     fn wish(&self) -> Wish {
         Wish { false_alarms_per_week: self.false_alarms, min_lead: self.min_lead }
     }
 
-    fn judging(&self) -> Judging {
-        Judging { from: self.from, warmup: self.warmup }
-    }
-
-    fn on_files(&self, past: &Args, stop: &Stop) -> Result<(Tuned, BTreeSet<String>), Failure> {
-        let opened = open_files(past, stop, &Progress::new())?;
+    fn on_files(&self, past: &PastArgs, stop: &Stop) -> Result<(Tuned, BTreeSet<String>), Failure> {
+        let opened = past.open_files(&Question { limit: None, horizon: Span::DAY }, stop, &Progress::new())?;
         let watches = opened.shares.iter().map(|share| share.watch.clone()).collect();
-        let mut tuning = Tuning::new(watches, self.judging(), self.wish());
+        let mut tuning = Tuning::new(watches, past.judging(), self.wish());
         opened.notes.iter().for_each(|note| tuning.note(note.clone()));
-        if let Some(labels) = self.truth.labels()? {
+        if let Some(labels) = past.truth.labels()? {
             tuning.judge_by(labels);
         }
         rounds(&mut tuning, |trials, round| {
             let progress = Progress::new();
-            let whole = files::feed(trials, &opened.set, &opened.shares, self.to, |done| {
+            let whole = files::feed(trials, &opened.set, &opened.shares, past.to, |done| {
                 progress.at(done, (round, ROUNDS));
                 !stop.is_asked()
             })?;
@@ -172,12 +117,12 @@ impl Tune {
         Ok((tuning.finish(), opened.own))
     }
 
-    fn on_server(&self, past: &Args, stop: &Stop) -> Result<(Tuned, BTreeSet<String>), Failure> {
+    fn on_server(&self, past: &PastArgs, stop: &Stop) -> Result<(Tuned, BTreeSet<String>), Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let served = runtime.block_on(open_server(past))?;
+        let served = runtime.block_on(Served::open(past))?;
         let watches = served.watches.iter().cloned().map(Arc::new).collect();
-        let mut tuning = Tuning::new(watches, self.judging(), self.wish());
-        if let Some(labels) = self.truth.labels()? {
+        let mut tuning = Tuning::new(watches, past.judging(), self.wish());
+        if let Some(labels) = past.truth.labels()? {
             tuning.judge_by(labels);
         }
         let ControlFlow::Continue(alerts) = runtime.block_on(served.alerts(past, stop))? else {
@@ -187,7 +132,7 @@ impl Tune {
             tuning.judge_by(truth);
             tuning.note(note);
         }
-        rounds(&mut tuning, |trials, _| runtime.block_on(feed_server(trials, &served, past, stop)))?;
+        rounds(&mut tuning, |trials, _| runtime.block_on(served.feed(trials, past, stop)))?;
         Ok((tuning.finish(), served.own))
     }
 }
