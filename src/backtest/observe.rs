@@ -58,19 +58,23 @@ impl Observer {
         if let Some(thresholds) = thresholds {
             changing = thresholds.labels().iter().enumerate().map(|(row, labels)| (labels.without_metric(), row)).collect();
         }
+        let watch = self.watch.clone();
+        let mut looks = Vec::with_capacity(grid.len);
         for (row, labels) in frame.labels().iter().enumerate() {
             let index = self.place(labels);
             let limit_row = changing.get(&labels.without_metric()).or_else(|| changing.get(&Labels::default()));
             let limits = thresholds.zip(limit_row).map(|(thresholds, limit)| thresholds.row(*limit));
             let seen = &mut self.series[index];
+            looks.clear();
             for (column, value) in frame.row(row).iter().enumerate() {
                 if let Some(threshold) = limits.and_then(|l| l.get(column)).filter(|t| t.is_finite()) {
                     seen.threshold = *threshold;
                 }
                 if value.is_finite() {
-                    seen.sample(grid.at(column), *value, &self.watch, judge_from);
+                    looks.extend(seen.sample(grid.at(column), *value, &watch, judge_from));
                 }
             }
+            seen.rivals.iter_mut().for_each(|rival| rival.hear(&looks, &watch));
         }
     }
 
@@ -112,12 +116,13 @@ impl Seen {
         }
     }
 
-    fn sample(&mut self, at: Timestamp, value: f64, watch: &Watch, judge_from: Timestamp) {
+    /// What the rivals are to look at; `None` while no threshold is known.
+    fn sample<'a>(&mut self, at: Timestamp, value: f64, watch: &'a Watch, judge_from: Timestamp) -> Option<Look<'a>> {
         self.first.get_or_insert(at);
         (self.last, self.judge_from) = (Some(at), judge_from);
         let counts = self.counts(at, watch);
         self.judged += u64::from(counts);
-        let Some(limit) = watch.limit.as_ref().filter(|_| !self.threshold.is_nan()) else { return };
+        let limit = watch.limit.as_ref().filter(|_| !self.threshold.is_nan())?;
         let bad = limit.side.is_breach(value, self.threshold);
         let was = self.breach.breached;
         let began = self.breach.sample(at, bad, watch.hysteresis.sustain);
@@ -139,8 +144,7 @@ impl Seen {
             self.last_bad = Some(at);
         }
         let near = self.breach.is_near();
-        let look = Look { at, value, limit, threshold: self.threshold, began, near, judged: counts };
-        self.rivals.iter_mut().for_each(|rival| rival.sample(&look, watch));
+        Some(Look { at, value, limit, threshold: self.threshold, began, near, judged: counts })
     }
 
     /// Whether something could have been told about what begins at that time: there was a past to learn from, and somebody to be told.

@@ -4,7 +4,7 @@
 use super::alarm::{Alarm, Verdict};
 use super::sign::Sign;
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Limit, Watch};
+use crate::core::watch::{Limit, Side, Watch};
 
 /// Alarms of one series that wait for their truth at most, as in the engine.
 const MAX_PENDING: usize = 4;
@@ -15,6 +15,12 @@ const LEAST_SEEN: f64 = 0.5;
 #[derive(Clone, Debug)]
 pub(super) struct Rival {
     sign: Sign,
+    alarms: Alarms,
+}
+
+/// What the rival's alert has made of its sign so far.
+#[derive(Clone, Debug, Default)]
+struct Alarms {
     streak: u16,
     clear_streak: u16,
     waiting: Vec<Waiting>,
@@ -41,22 +47,46 @@ pub(super) struct Look<'a> {
     pub judged: bool,
 }
 
+impl Look<'_> {
+    /// 1 where more is worse, else -1.
+    pub fn toward(&self) -> f64 {
+        if self.limit.side == Side::Above { 1.0 } else { -1.0 }
+    }
+}
+
 impl Rival {
     pub fn new(sign: Sign) -> Self {
-        Self { sign, streak: 0, clear_streak: 0, waiting: Vec::new(), settled: Vec::new() }
+        Self { sign, alarms: Alarms::default() }
     }
 
-    pub fn sample(&mut self, look: &Look<'_>, watch: &Watch) {
-        let warns = self.sign.warns(look, watch);
-        for waiting in &mut self.waiting {
-            waiting.seen += 1;
-            if let Some(since) = look.began.filter(|since| *since <= waiting.alarm.due_at) {
-                waiting.alarm.verdict = Verdict::CameTrue { at: since };
-                waiting.alarm.closed_at.get_or_insert(look.at);
+    /// Takes in samples in order of time.
+    pub fn hear(&mut self, looks: &[Look<'_>], watch: &Watch) {
+        let Self { sign, alarms } = self;
+        sign.go_over(looks, watch, |look, warns| alarms.sample(look, watch, warns));
+    }
+
+    /// All alarms, once no more samples come.
+    pub fn finish(mut self, at: Timestamp, watch: &Watch) -> Vec<Alarm> {
+        self.alarms.settle(at, watch, Span::ZERO);
+        let Alarms { waiting, mut settled, .. } = self.alarms;
+        settled.extend(waiting.into_iter().map(|w| w.alarm));
+        settled
+    }
+}
+
+impl Alarms {
+    fn sample(&mut self, look: &Look<'_>, watch: &Watch, warns: bool) {
+        if !self.waiting.is_empty() {
+            for waiting in &mut self.waiting {
+                waiting.seen += 1;
+                if let Some(since) = look.began.filter(|since| *since <= waiting.alarm.due_at) {
+                    waiting.alarm.verdict = Verdict::CameTrue { at: since };
+                    waiting.alarm.closed_at.get_or_insert(look.at);
+                }
             }
+            let undecided = look.near && look.began.is_none();
+            self.settle(look.at, watch, if undecided { watch.step.times(10) } else { Span::ZERO });
         }
-        let undecided = look.near && look.began.is_none();
-        self.settle(look.at, watch, if undecided { watch.step.times(10) } else { Span::ZERO });
         if look.judged {
             self.judge(look, watch, warns);
         }
@@ -82,9 +112,6 @@ impl Rival {
 
     /// Lets time pass up to `at`; alarms whose horizon has passed `grace` ago are settled.
     fn settle(&mut self, at: Timestamp, watch: &Watch, grace: Span) {
-        if self.waiting.is_empty() {
-            return;
-        }
         let wanted = LEAST_SEEN * (watch.horizon.as_millis() / watch.step.as_millis().max(1)) as f64;
         for Waiting { alarm, seen } in &mut self.waiting {
             if alarm.verdict == Verdict::Pending && at > alarm.due_at + grace {
@@ -92,16 +119,13 @@ impl Rival {
                 alarm.closed_at.get_or_insert(at);
             }
         }
-        let (waiting, settled) = std::mem::take(&mut self.waiting).into_iter().partition(|w| w.alarm.verdict == Verdict::Pending);
-        self.waiting = waiting;
-        let settled: Vec<Waiting> = settled;
-        self.settled.extend(settled.into_iter().map(|w| w.alarm));
-    }
-
-    /// All alarms, once no more samples come.
-    pub fn finish(mut self, at: Timestamp, watch: &Watch) -> Vec<Alarm> {
-        self.settle(at, watch, Span::ZERO);
-        self.settled.extend(self.waiting.into_iter().map(|w| w.alarm));
-        self.settled
+        let settled = &mut self.settled;
+        self.waiting.retain(|Waiting { alarm, .. }| {
+            let is_open = alarm.verdict == Verdict::Pending;
+            if !is_open {
+                settled.push(*alarm);
+            }
+            is_open
+        });
     }
 }

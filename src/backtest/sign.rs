@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::rival::Look;
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Side, Watch};
+use crate::core::watch::Watch;
 
 /// A line needs two points; below this many a first sample's noise would be its slope.
 const LEAST_POINTS: usize = 4;
@@ -39,25 +39,23 @@ impl Sign {
         ]
     }
 
-    /// Whether it warns at this sample, which it has then taken in.
-    pub fn warns(&mut self, look: &Look<'_>, watch: &Watch) -> bool {
-        let side = look.limit.side;
+    /// Takes in samples in order of time, and tells at each whether it warns; never at one that nobody judges.
+    pub fn go_over(&mut self, looks: &[Look<'_>], watch: &Watch, mut tell: impl FnMut(&Look<'_>, bool)) {
         match self {
-            Self::Line(line) => {
+            Self::Line(line) => looks.iter().for_each(|look| {
                 line.push(look.at, look.value);
-                line.at(look.at + watch.horizon).is_some_and(|value| side.is_breach(value, look.threshold))
-            }
-            Self::Warning => {
-                let before = WARNING_SHARE * look.threshold.abs();
-                let warning = if side == Side::Above { look.threshold - before } else { look.threshold + before };
-                side.is_breach(look.value, warning)
-            }
-            Self::Sigma(week) => {
-                let toward = if side == Side::Above { 1.0 } else { -1.0 };
-                let known = week.mean_and_sigma();
+                let warns = look.judged && line.at(look.at + watch.horizon).is_some_and(|v| look.limit.side.is_breach(v, look.threshold));
+                tell(look, warns);
+            }),
+            Self::Warning => looks.iter().for_each(|look| {
+                let warning = look.threshold - look.toward() * WARNING_SHARE * look.threshold.abs();
+                tell(look, look.judged && look.limit.side.is_breach(look.value, warning));
+            }),
+            Self::Sigma(week) => looks.iter().for_each(|look| {
+                let known = if look.judged { week.mean_and_sigma() } else { None };
                 week.push(look.at, look.value);
-                known.is_some_and(|(mean, sigma)| toward * (look.value - mean) > SIGMAS * sigma)
-            }
+                tell(look, known.is_some_and(|(mean, sigma)| look.toward() * (look.value - mean) > SIGMAS * sigma));
+            }),
         }
     }
 }
@@ -65,8 +63,11 @@ impl Sign {
 /// Rolling mean and sigma over seven days, by sums an hour.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Week {
-    /// Number of the newest hour since 1970.
+    /// Number of the newest hour since 1970, and when it ends.
     newest: i64,
+    ends: Timestamp,
+    /// Its place in `hours`.
+    place: usize,
     /// Count, sum and sum of squares of each hour, around `base`; empty until the first sample.
     hours: Vec<[f64; 3]>,
     /// Of all hours; added up anew with each hour, so that no rounding error stays.
@@ -76,22 +77,27 @@ pub(super) struct Week {
 
 impl Week {
     fn push(&mut self, at: Timestamp, value: f64) {
-        let hour = at.as_millis().div_euclid(Span::HOUR.as_millis());
-        if self.hours.is_empty() {
-            (self.hours, self.base, self.newest) = (vec![[0.0; 3]; HOURS], value, hour);
-        }
-        let plus = |a: [f64; 3], b: [f64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-        if hour > self.newest {
-            for passed in (self.newest + 1..=hour).rev().take(HOURS) {
-                self.hours[passed.rem_euclid(HOURS as i64) as usize] = [0.0; 3];
-            }
-            self.newest = hour;
-            self.total = self.hours.iter().copied().fold([0.0; 3], plus);
+        if at >= self.ends || self.hours.is_empty() {
+            self.begin_hour(at, value);
         }
         let from_base = value - self.base;
         let added = [1.0, from_base, from_base * from_base];
-        let sums = &mut self.hours[hour.rem_euclid(HOURS as i64) as usize];
+        let sums = &mut self.hours[self.place];
         (*sums, self.total) = (plus(*sums, added), plus(self.total, added));
+    }
+
+    fn begin_hour(&mut self, at: Timestamp, value: f64) {
+        let hour = at.as_millis().div_euclid(Span::HOUR.as_millis());
+        let place = |hour: i64| hour.rem_euclid(HOURS as i64) as usize;
+        if self.hours.is_empty() {
+            (self.hours, self.base, self.newest) = (vec![[0.0; 3]; HOURS], value, hour);
+        }
+        for passed in (self.newest + 1..=hour).rev().take(HOURS) {
+            self.hours[place(passed)] = [0.0; 3];
+        }
+        (self.newest, self.place) = (hour, place(hour));
+        self.ends = at.floor(Span::HOUR) + Span::HOUR;
+        self.total = self.hours.iter().copied().fold([0.0; 3], plus);
     }
 
     fn mean_and_sigma(&self) -> Option<(f64, f64)> {
@@ -99,6 +105,10 @@ impl Week {
         let mean = sum / count;
         (count >= LEAST_COUNT).then(|| (self.base + mean, (square / count - mean * mean).max(0.0).sqrt()))
     }
+}
+
+fn plus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
 }
 
 /// Least squares over the samples of a range, by running sums: Prometheus' own line
@@ -155,19 +165,18 @@ impl Line {
 
     /// The line's value at a time; `None` where there are too few points for a line.
     fn at(&self, time: Timestamp) -> Option<f64> {
-        let n = self.points.len() as f64;
-        let spread = self.sums.xx - self.sums.x * self.sums.x / n;
+        let share = 1.0 / self.points.len() as f64;
+        let (x, y) = (self.sums.x * share, self.sums.y * share);
+        let spread = self.sums.xx - self.sums.x * x;
         if self.points.len() < LEAST_POINTS || spread <= 0.0 {
             return None;
         }
-        let slope = (self.sums.xy - self.sums.x * self.sums.y / n) / spread;
-        let (x, y) = (self.sums.x / n, self.sums.y / n);
-        Some(y + slope * (hours(time - self.base) - x))
+        Some(y + (self.sums.xy - self.sums.x * y) / spread * (hours(time - self.base) - x))
     }
 }
 
 fn hours(span: Span) -> f64 {
-    span.as_secs_f64() / 3_600.0
+    span.as_millis() as f64 / Span::HOUR.as_millis() as f64
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The rings of up to [`Block::MAX_ROWS`] series, and the update that every sample makes.
 
 use super::cells::{Columns, narrow};
-use super::normal::Normal;
+use super::normal::{Normal, Past};
 use crate::moments::Moments;
 
 /// Buckets of the coarse ring: the hours of a week, when the window is a week.
@@ -201,12 +201,19 @@ impl Block {
 
     /// Works out what is normal for a row from its closed buckets. `slots[age]` is the civil slot of the bucket `age` back.
     fn refresh(&mut self, row: usize, slots: &[usize]) {
+        let origin = self.columns.origin[row];
+        let mut past = Past::new();
         let mut closed = Moments::default();
-        for age in 1..BUCKETS {
-            closed = closed.merge(self.bucket_moments(row, self.newest - age as i64));
+        for (age, cell) in (1..).zip(self.closed_cells(row)) {
+            let count = self.count[cell];
+            if count > 0 {
+                let (mean, deviation) = (origin + f64::from(self.mean[cell]), f64::from(self.deviation[cell]));
+                closed = closed.merge(Moments { count: f64::from(count), mean, m2: deviation * deviation });
+                past.push(age, mean, self.residual[cell]);
+            }
         }
         self.columns.closed[row] = closed;
-        let normal = Normal::new(self, row, slots);
+        let normal = Normal::new(&past, self.columns.residual_base[row], self.geometry, slots);
         self.set_summary(row, normal.summary);
         for (slot, value) in normal.shape.iter().enumerate() {
             self.columns.shape[slot * self.stride + row] = *value as f32;
@@ -301,13 +308,15 @@ impl Block {
     /// Means of the closed coarse buckets of a row, oldest first, NaN where empty: `BUCKETS - 1` of them, the last one just before the
     /// newest bucket.
     pub fn coarse_means(&self, row: usize) -> Vec<f64> {
-        (1..BUCKETS)
-            .rev()
-            .map(|age| {
-                let moments = self.bucket_moments(row, self.newest - age as i64);
-                if moments.count > 0.0 { moments.mean } else { f64::NAN }
-            })
-            .collect()
+        let origin = self.columns.origin[row];
+        self.closed_cells(row).rev().map(|cell| if self.count[cell] > 0 { origin + f64::from(self.mean[cell]) } else { f64::NAN }).collect()
+    }
+
+    /// Places of a row's closed coarse buckets in the ring, newest first.
+    pub(super) fn closed_cells(&self, row: usize) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        let newest = slot_of(self.newest);
+        let stride = self.stride;
+        (1..BUCKETS).map(move |age| if age <= newest { newest - age } else { newest + BUCKETS - age }).map(move |slot| slot * stride + row)
     }
 
     /// Number of the newest fine bucket.

@@ -177,10 +177,6 @@ impl Block {
         (c.slope[row], c.wander[row]) = (summary.slope as f32, summary.wander as f32);
     }
 
-    pub(super) fn bucket_residual(&self, row: usize, bucket: i64) -> f64 {
-        f64::from(octaves::value(self.residual[slot_of(bucket) * self.stride + row], self.columns.residual_base[row]))
-    }
-
     pub fn summary(&self, row: usize) -> Summary {
         let c = &self.columns;
         // Every row was worked out when the newest bucket began.

@@ -3,7 +3,8 @@
 //! Worked out from the closed buckets each time one closes, so that it is a function of the ring and nothing else. Medians throughout: one
 //! bad day in seven does not become normal, and an incident while it lasts does not widen the band that should show it.
 
-use super::block::{BUCKETS, Block};
+use super::block::{BUCKETS, Block, Geometry};
+use super::octaves;
 use crate::robust::{SIGMA_PER_MAD, SIGMA_PER_MEAN_ABS, median_mut, median_slope};
 
 /// Slots of a civil day.
@@ -86,49 +87,62 @@ pub struct Normal {
     pub(super) typical: f64,
 }
 
+/// A row's closed buckets, as they are read once for everything that is asked of them.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    /// Means by age in buckets; NaN where empty, and at 0, the open one.
+    means: [f64; BUCKETS],
+    /// How many buckets have a residual of each code of [`super::octaves`].
+    residuals: [u16; octaves::CODES],
+    is_empty: bool,
+}
+
+impl Past {
+    pub fn new() -> Self {
+        Self { means: [f64::NAN; BUCKETS], residuals: [0; octaves::CODES], is_empty: true }
+    }
+
+    /// A bucket that holds something.
+    pub fn push(&mut self, age: usize, mean: f64, residual: u8) {
+        self.is_empty = false;
+        self.means[age] = mean;
+        self.residuals[usize::from(residual)] += u16::from(mean.is_finite());
+    }
+}
+
 impl Normal {
-    /// From a row's closed buckets. `slots[age]` is the civil slot of the bucket `age` back from the newest.
-    pub(super) fn new(block: &Block, row: usize, slots: &[usize]) -> Self {
-        let newest = block.newest_bucket();
-        let mut means = [f64::NAN; BUCKETS];
-        let mut first = None;
-        for (age, mean) in means.iter_mut().enumerate().skip(1) {
-            let moments = block.bucket_moments(row, newest - age as i64);
-            if moments.count > 0.0 {
-                *mean = moments.mean;
-                first.get_or_insert(age);
-            }
-        }
-        let mut summary =
-            Summary { level_at_ms: (newest - 1) * block.geometry().bucket_ms + block.geometry().bucket_ms / 2, ..Summary::default() };
+    /// From a row's closed buckets and the base of its residuals. `slots[age]` is the civil slot of the bucket `age` back from the newest.
+    pub(super) fn new(past: &Past, base: i16, geometry: Geometry, slots: &[usize]) -> Self {
+        let means = &past.means;
+        let mut summary = Summary::default();
         let mut shape = [0.0; SLOTS];
-        if first.is_none() {
+        if past.is_empty {
             return Self { summary, shape, typical: f64::NAN };
         }
-
-        let per_day = block.geometry().buckets_per_day();
+        let per_day = geometry.buckets_per_day();
         if per_day > 0 {
-            let candidate = daily_shape(&means, slots, per_day);
-            if let Some(candidate) = candidate.filter(|c| explains(&means, slots, c)) {
+            let candidate = daily_shape(means, slots, per_day);
+            if let Some(candidate) = candidate.filter(|c| explains(means, slots, c)) {
                 shape = candidate;
                 summary.seasonal = true;
             }
         }
 
         // Oldest first from here on.
-        let flat: Vec<f64> = (1..=SLOPE_BUCKETS).rev().map(|age| means[age] - shape[slots[age]]).collect();
+        let mut flat = [f64::NAN; SLOPE_BUCKETS];
+        for (age, flat) in (1..=SLOPE_BUCKETS).rev().zip(&mut flat) {
+            *flat = means[age] - shape[slots[age]];
+        }
         let Line { mut recent, slope, wander } = Line::through(&flat);
         if recent.is_empty() {
             // Silent for three days: the last level known.
             recent = means.iter().zip(slots).filter(|(m, _)| m.is_finite()).map(|(m, s)| m - shape[*s]).take(LEVEL_BUCKETS).collect();
         }
         summary.level = median_mut(&mut recent);
-        summary.slope = slope / block.geometry().bucket_ms as f64;
+        summary.slope = slope / geometry.bucket_ms as f64;
         summary.wander = wander;
 
-        let mut residuals: Vec<f64> =
-            (1..BUCKETS).filter(|&age| means[age].is_finite()).map(|age| block.bucket_residual(row, newest - age as i64)).collect();
-        let typical = median_mut(&mut residuals);
+        let typical = octaves::median(&past.residuals, base);
         summary.scale = (SIGMA_PER_MEAN_ABS * typical).max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
         Self { summary, shape, typical }
     }
@@ -170,7 +184,9 @@ impl Line {
 fn around(values: &[f64], slope: f64) -> Vec<f64> {
     let slope = if slope.is_finite() { slope } else { 0.0 };
     let end = values.len() as f64 - 1.0;
-    values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| v + slope * (end - i as f64)).collect()
+    let mut at_end = Vec::with_capacity(values.len());
+    at_end.extend(values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| v + slope * (end - i as f64)));
+    at_end
 }
 
 /// Median deviation of each civil slot from its own day's mean; `None` below [`MIN_DAYS`] of evidence at any slot.
@@ -213,27 +229,31 @@ fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Optio
 }
 
 fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bool {
-    let mut values: Vec<f64> = Vec::with_capacity(BUCKETS);
-    let mut spread = |of: &dyn Fn(usize) -> f64| {
-        values.clear();
-        values.extend((1..BUCKETS).filter(|&age| means[age].is_finite()).map(of));
-        let slope = median_slope(&values);
-        let (slope, end) = (if slope.is_finite() { slope } else { 0.0 }, values.len() as f64 - 1.0);
-        values.iter_mut().enumerate().for_each(|(i, v)| *v += slope * (end - i as f64));
-        let middle = median_mut(&mut values);
-        for distance in &mut values {
-            *distance = (*distance - middle).abs();
-        }
-        let near = (values.len() as f64 * SHAPE_COUNTS) as usize;
-        if near < values.len() {
-            // Which are the nearest matters, not their order.
-            values.select_nth_unstable_by(near, f64::total_cmp);
-        }
-        values[..near].iter().sum::<f64>() / near.max(1) as f64
-    };
-    let without = spread(&|age| means[age]);
-    let with = spread(&|age| means[age] - shape[slots[age] % SLOTS]);
-    without > 0.0 && with < SHAPE_MUST_EXPLAIN * without
+    let (mut without, mut with) = ([0.0; BUCKETS], [0.0; BUCKETS]);
+    let mut len = 0;
+    for (mean, slot) in means.iter().zip(slots).filter(|(mean, _)| mean.is_finite()) {
+        (without[len], with[len]) = (*mean, mean - shape[slot % SLOTS]);
+        len += 1;
+    }
+    let without = spread(&mut without[..len]);
+    without > 0.0 && spread(&mut with[..len]) < SHAPE_MUST_EXPLAIN * without
+}
+
+/// Mean distance of the nearest of the values from their own line.
+fn spread(values: &mut [f64]) -> f64 {
+    let slope = median_slope(values);
+    let (slope, end) = (if slope.is_finite() { slope } else { 0.0 }, values.len() as f64 - 1.0);
+    values.iter_mut().enumerate().for_each(|(i, v)| *v += slope * (end - i as f64));
+    let middle = median_mut(values);
+    for distance in &mut *values {
+        *distance = (*distance - middle).abs();
+    }
+    let near = (values.len() as f64 * SHAPE_COUNTS) as usize;
+    if near < values.len() {
+        // Which are the nearest matters, not their order.
+        values.select_nth_unstable_by(near, f64::total_cmp);
+    }
+    values[..near].iter().sum::<f64>() / near.max(1) as f64
 }
 
 impl Block {

@@ -10,6 +10,8 @@ pub(super) const NO_BASE: i16 = i16::MIN;
 const STEPS: f32 = 16.0;
 /// The code of the base; 0 is a size of zero.
 const MIDDLE: i32 = 128;
+/// Codes that there are.
+pub(super) const CODES: usize = 256;
 /// The base follows the usual size when that is three octaves off.
 const FAR_STEPS: i32 = 48;
 
@@ -34,6 +36,26 @@ pub(super) fn value(code: u8, base: i16) -> f32 {
     if code == 0 { 0.0 } else { ((i32::from(code) - MIDDLE + i32::from(base)) as f32 / STEPS).exp2() }
 }
 
+/// The median of sizes, from how many there are of each code; NaN where there are none.
+pub(super) fn median(counts: &[u16; CODES], base: i16) -> f64 {
+    let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
+    if total == 0 {
+        return f64::NAN;
+    }
+    // A larger code is a larger size: the middle of the codes is that of the sizes.
+    let size_of = |rank: usize| {
+        let mut passed = 0;
+        let code = counts.iter().position(|count| {
+            passed += usize::from(*count);
+            passed > rank
+        });
+        f64::from(value(code.unwrap_or(0) as u8, base))
+    };
+    let middle = (total - 1) / 2;
+    let low = size_of(middle);
+    if total % 2 == 1 { low } else { low + 0.5 * (size_of(middle + 1) - low) }
+}
+
 /// Moves the base to what is usual when that is far: by how much codes must move.
 pub(super) fn centre(typical: f32, base: &mut i16) -> Option<i32> {
     if typical.is_nan() || typical <= 0.0 || *base == NO_BASE {
@@ -55,6 +77,21 @@ pub(super) fn moved(code: u8, by: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_of_counted_codes_is_that_of_their_sizes() {
+        for n in [0_u32, 1, 2, 7, 168] {
+            let (mut base, mut counts, mut sizes) = (NO_BASE, [0_u16; CODES], Vec::new());
+            for i in 0..n {
+                let code = code(((i * 7_919) % 31) as f32 * 1.7, &mut base);
+                counts[usize::from(code)] += 1;
+                sizes.push(code);
+            }
+            let mut sizes: Vec<f64> = sizes.into_iter().map(|code| f64::from(value(code, base))).collect();
+            let wanted = crate::robust::median_mut(&mut sizes);
+            assert_eq!(median(&counts, base).to_bits(), wanted.to_bits(), "{n}");
+        }
+    }
 
     #[test]
     fn sizes_come_back_to_two_percent_and_follow_the_usual_one() {

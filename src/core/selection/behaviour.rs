@@ -78,7 +78,8 @@ impl Behaviour {
     /// Of equally spaced values, oldest first, NaN where missing. Whether they have a season is the caller's to say.
     pub fn of_values(values: &[f64], step_s: f64, extremes: Extremes) -> Self {
         let mut behaviour = Self { extremes, ..Self::default() };
-        let changes: Vec<f64> = values.windows(2).map(|w| w[1] - w[0]).filter(|c| c.is_finite()).collect();
+        let mut changes = Vec::with_capacity(values.len());
+        changes.extend(values.windows(2).map(|w| w[1] - w[0]).filter(|c| c.is_finite()));
         if changes.len() < MIN_HOURS {
             return behaviour;
         }
@@ -88,9 +89,8 @@ impl Behaviour {
         let rises = changes.iter().filter(|c| **c > large).count();
         // Falls at once, grows in between: what jumps up and down alike is something else.
         behaviour.falls_back = large > 0.0 && falls >= MIN_FALLS && rises == 0;
-        let mut sorted = changes.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        behaviour.per_second = Some(sorted[sorted.len() / 2] / step_s);
+        let middle = changes.len() / 2;
+        behaviour.per_second = Some(*changes.select_nth_unstable_by(middle, f64::total_cmp).1 / step_s);
         let ticks = |c: &f64| (c / step_s + 1.0).abs() <= CLOCK_TOLERANCE;
         behaviour.is_clock = changes.len() >= MIN_CLOCK_HOURS && changes.iter().all(ticks);
         behaviour

@@ -201,12 +201,18 @@ fn split_words(name: &str) -> String {
     out
 }
 
-/// Whether `word` stands in `name` between underscores or ends.
+/// Whether `word` stands in `name` between underscores or ends. Only where a word of the name begins is looked: names are asked about dozens
+/// of words, every series anew.
 fn has(name: &str, word: &str) -> bool {
-    name.match_indices(word).any(|(at, _)| {
-        let (before, after) = (&name[..at], &name[at + word.len()..]);
-        (before.is_empty() || before.ends_with('_')) && (after.is_empty() || after.starts_with('_'))
-    })
+    let begins_with = |rest: &str| rest.strip_prefix(word).is_some_and(|after| after.is_empty() || after.starts_with('_'));
+    let mut rest = name;
+    loop {
+        if begins_with(rest) {
+            return true;
+        }
+        let Some((_, after)) = rest.split_once('_') else { return false };
+        rest = after;
+    }
 }
 
 #[cfg(test)]
@@ -215,7 +221,8 @@ mod tests {
 
     #[test]
     fn words_are_whole_words_in_any_spelling() {
-        assert!(has("kafka_lag_max", "lag") && !has("node_flags", "lag"));
+        assert!(has("kafka_lag_max", "lag") && !has("node_flags", "lag") && !has("flags_lagging", "lag") && has("lag", "lag"));
+        assert!(has("ca_b_a_b", "a_b") && !has("a_bc", "a_b"));
         assert_eq!(split_words("DiskUsedPercent"), "disk_used_percent");
         assert_eq!(split_words("instance:node_cpu:ratio"), "instance_node_cpu_ratio");
         assert!(is_capacity("node_memory_MemTotal_bytes") && is_capacity("kube_pod_container_resource_limits"));
