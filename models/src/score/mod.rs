@@ -250,8 +250,7 @@ impl Scorer {
             upper: last,
             sigmas: (value - last).signum() * MOST_UNITS,
             score: if self.rules.counts(value, last) { MOST_SCORE } else { NOT_COUNTED },
-            hour_p: 0.0,
-            per_week: 0.0,
+            ln_hour_p: f64::NEG_INFINITY,
             view: View::Level { over_ms: self.step_ms },
         })
     }
@@ -307,15 +306,13 @@ impl Scorer {
             (score, view) = (score.max(MOST_SCORE), View::Range);
         }
         let width = f64::from(self.edge) * scale;
-        let hour_p = ln_p.exp();
         Scored {
             expected,
             lower: self.rules.within(expected - width),
             upper: self.rules.within(expected + width),
             sigmas: if scale > 0.0 { (value - expected) / scale } else { 0.0 },
             score,
-            hour_p,
-            per_week: hour_p / HOUR_P_AT_ONE,
+            ln_hour_p: ln_p,
             view,
         }
     }
