@@ -25,17 +25,17 @@ impl Taps {
     pub fn push(&mut self, len: usize, residual: f32, seen: u32) -> [f32; MOST_TAPS] {
         let start = 1.0 / (seen as f32 + 1.0);
         let mut gain = 1.0_f32;
-        let mut bands = [0.0; MOST_TAPS];
-        let mut before = 0.0;
-        for (k, mean) in self.0.iter_mut().enumerate().take(len) {
+        // All of them, with steps known beforehand: those beyond are never asked for.
+        for mean in &mut self.0 {
             *mean += start.max(gain) * (residual - *mean);
             gain *= 0.5;
-            if k > 0 {
-                bands[k - 1] = before - *mean;
-            }
-            before = *mean;
         }
-        bands[len - 1] = before;
+        let mut bands = self.0;
+        for k in 0..MOST_TAPS - 1 {
+            bands[k] -= self.0[k + 1];
+        }
+        bands[len..].fill(0.0);
+        bands[len - 1] = self.0[len - 1];
         bands
     }
 
