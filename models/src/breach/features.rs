@@ -113,8 +113,8 @@ impl Features {
 
         // How much has been over it, and when last.
         let above = |span: usize| {
-            let mut share = Share::default();
-            values[n - span.min(n)..].iter().for_each(|v| share.add(*v >= threshold, 1.0));
+            let last = &values[n - span.min(n)..];
+            let share = Share::of(last.iter().filter(|v| **v >= threshold).count(), last.len());
             logit((share.share() * share.windows() + 0.1) / (share.windows() + 2.0))
         };
         out.extend([above(cycle), above(7 * cycle), above(n)]);

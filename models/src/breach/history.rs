@@ -152,6 +152,8 @@ fn bridge(values: &mut [f64]) {
         }
         let value = values[i];
         match last {
+            // Next to each other, as nearly all.
+            Some(l) if l + 1 == i => {}
             Some(l) => {
                 let from = values[l];
                 let width = (i - l) as f64;

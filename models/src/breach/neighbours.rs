@@ -42,8 +42,11 @@ impl Neighbours {
         let of_day = |end: usize| {
             let rest = if history.day() > 0 { (n - end) % history.day() } else { 0 };
             let apart = rest.min(history.day().max(rest) - rest) as f64;
-            apart / cycle as f64
+            // Half a day off is as far as one and a half sigmas.
+            let hours = 3.0 * (apart / cycle as f64);
+            hours * hours
         };
+        let off: Vec<f64> = moments.iter().map(|moment| of_day(*moment)).collect();
         let ask = |of: &dyn Fn(&[f64; LOOKS]) -> [f64; LOOKS], is_hit: &dyn Fn(usize) -> bool| {
             let points: Vec<[f64; LOOKS]> = looks.iter().map(of).collect();
             let scale = spread(&points);
@@ -53,9 +56,7 @@ impl Neighbours {
                 .enumerate()
                 .map(|(i, p)| {
                     let square: f64 = (0..LOOKS).map(|d| ((p[d] - here[d]) / scale[d]).powi(2)).sum();
-                    // Half a day off is as far as one and a half sigmas.
-                    let hours = 3.0 * of_day(moments[i]);
-                    (square + hours * hours, i)
+                    (square + off[i], i)
                 })
                 .collect();
             near.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

@@ -48,13 +48,14 @@ impl Frequencies {
         // Newest first, so that windows of the same time are hit whatever the stride; index 0 has no value before it.
         for origin in (1..crests.len()).rev().step_by(stride) {
             let age = (n - origin) as f64 / cycle as f64;
-            let (recent, weeks) = (0.5_f64.powf(age / RECENT_DAYS), 0.5_f64.powf(age / WEEKS_DAYS));
+            let recent = 0.5_f64.powf(age / RECENT_DAYS);
             let off = |period: usize| {
                 let rest = (n - origin) % period;
                 rest.min(period - rest)
             };
             let is_same_time = day > 0 && off(day) <= near;
             let is_same_week_time = day > 0 && off(7 * day) <= 2 * near;
+            let weeks = if is_same_time { 0.5_f64.powf(age / WEEKS_DAYS) } else { 0.0 };
             let crest = crests[origin];
             for (i, part) in PARTS.iter().enumerate() {
                 shares[9 + i].add(crest >= part * threshold, 1.0);
