@@ -4,7 +4,8 @@ use super::crest::{crest, first};
 use super::history::History;
 use super::odds::{logit, normal_share, squash};
 use super::paths::{PATHS, RULES};
-use crate::robust::{median_mut, weighted_median_mut};
+use super::sorted::median;
+use crate::robust::weighted_median_mut;
 
 /// Past origins at most; more cost time linearly and are about older days.
 pub const MAX_ORIGINS: usize = 28;
@@ -110,8 +111,7 @@ impl Judged {
     fn new(name: &'static str, raw: f64, (errors, crossings): (Vec<(f64, f64)>, Vec<(Option<f64>, f64)>), noise: f64, threshold: f64) -> Self {
         let count = errors.len() as f64;
         let bias = weighted_median_mut(&mut errors.clone()) * count / (count + UNBIASED_ORIGINS);
-        let mut sizes: Vec<f64> = errors.iter().map(|(e, _)| (e - bias).abs()).collect();
-        let typical = median_mut(&mut sizes);
+        let typical = median(errors.iter().map(|(e, _)| (e - bias).abs()));
         let total: f64 = errors.iter().map(|(_, w)| w).sum();
         // Wild errors count as large ones, and no more.
         let most = (4.0 * typical).max(1e-3);

@@ -40,7 +40,14 @@ fn highest(values: &[f64]) -> f64 {
             most[lane] = larger(chunk[lane], most[lane]);
         }
     }
-    most.into_iter().chain(rest.iter().copied()).fold(f64::NEG_INFINITY, |most, value| larger(value, most))
+    let mut all = f64::NEG_INFINITY;
+    for lane in most {
+        all = larger(lane, all);
+    }
+    for value in rest {
+        all = larger(*value, all);
+    }
+    all
 }
 
 /// First step (from 0) of the first run at or over `threshold`.

@@ -4,6 +4,7 @@
 //! ([`backtest`](super::backtest)).
 
 use super::history::History;
+use super::sorted::median;
 use crate::robust::median_mut;
 
 /// A rule: history, origin (values before this index are known), the steps to fill. `false` where it has nothing to say.
@@ -43,8 +44,9 @@ fn daily_growth(history: &History, origin: usize) -> f64 {
     let (day, values) = (history.day(), history.values());
     // Every few minutes suffice: neighbours say the same.
     let stride = (day / 96).max(1);
-    let mut growth: Vec<f64> = (origin - day..origin).step_by(stride).map(|i| values[i] - values[i - day]).collect();
-    median_mut(&mut growth)
+    let (today, yesterday) = (&values[origin - day..origin], &values[origin - 2 * day..origin - day]);
+    let growth = today.iter().zip(yesterday).step_by(stride).map(|(today, yesterday)| today - yesterday);
+    median(growth)
 }
 
 fn yesterday(history: &History, origin: usize, out: &mut [f64]) -> bool {
