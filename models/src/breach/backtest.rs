@@ -108,7 +108,13 @@ impl Backtest {
 }
 
 impl Judged {
-    fn new(name: &'static str, raw: f64, (errors, crossings): (Vec<(f64, f64)>, Vec<(Option<f64>, f64)>), noise: f64, threshold: f64) -> Self {
+    fn new(
+        name: &'static str,
+        raw: f64,
+        (errors, crossings): (Vec<(f64, f64)>, Vec<(Option<f64>, f64)>),
+        noise: f64,
+        threshold: f64,
+    ) -> Self {
         let count = errors.len() as f64;
         let bias = weighted_median_mut(&mut errors.clone()) * count / (count + UNBIASED_ORIGINS);
         let typical = median(errors.iter().map(|(e, _)| (e - bias).abs()));

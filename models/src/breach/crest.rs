@@ -17,7 +17,11 @@ pub fn runs(values: &[f64], sustain: usize) -> Vec<f64> {
 pub fn crests(values: &[f64], horizon: usize, sustain: usize) -> Vec<f64> {
     let sustain = sustain.clamp(1, horizon.max(1));
     let width = horizon + 1 - sustain;
-    if sustain == 1 { sliding(values, width, |newer, older| newer >= older) } else { sliding(&runs(values, sustain), width, |newer, older| newer >= older) }
+    if sustain == 1 {
+        sliding(values, width, |newer, older| newer >= older)
+    } else {
+        sliding(&runs(values, sustain), width, |newer, older| newer >= older)
+    }
 }
 
 /// The crest of one window.

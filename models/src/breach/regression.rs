@@ -103,7 +103,7 @@ fn inputs(history: &History, crests: &[f64], origin: usize, horizon: usize) -> [
     let most = (origin / cycle).max(back);
     let crest_ago = |days: usize| origin.checked_sub(days.min(most) * cycle).map_or(day, |o| crests[o]);
     let earlier = crest_ago(back);
-    let mean = (0..4).map(|j| crest_ago(back + j)).sum::<f64>() / 4.0;
+    let mean = (earlier + crest_ago(back + 1) + crest_ago(back + 2) + crest_ago(back + 3)) / 4.0;
     let tooth = history.tooth(origin - 1).max(origin.saturating_sub(cycle));
     let slope = if origin - tooth >= 6 { history.line(tooth, origin).1 * cycle as f64 } else { 0.0 };
     let peak = values[origin.saturating_sub((cycle / 8).max(3))..origin].iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -14,45 +14,45 @@ pub(super) struct Quad([f32; WIDTH]);
 
 impl Quad {
     /// A number everywhere.
-    #[inline(always)]
+    #[inline]
     pub fn all(value: f32) -> Self {
         Self([value; WIDTH])
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn of(first: Lanes, second: Lanes) -> Self {
         Self([first[0], first[1], second[0], second[1]])
     }
 
     /// The same for both directions.
-    #[inline(always)]
+    #[inline]
     pub fn twice(lanes: Lanes) -> Self {
         Self::of(lanes, lanes)
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn first(self) -> Lanes {
         [self.0[0], self.0[1]]
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn second(self) -> Lanes {
         [self.0[2], self.0[3]]
     }
 
     /// The first direction for both.
-    #[inline(always)]
+    #[inline]
     pub fn firsts(self) -> Self {
         Self::twice(self.first())
     }
 
-    #[inline(always)]
+    #[inline]
     pub fn seconds(self) -> Self {
         Self::twice(self.second())
     }
 
     /// With another's second direction.
-    #[inline(always)]
+    #[inline]
     pub fn with_second(self, of: Self) -> Self {
         Self::of(self.first(), of.second())
     }
@@ -66,7 +66,7 @@ macro_rules! lane_by_lane {
     ($($of:ident $by:ident $op:tt),*) => {$(
         impl $of for Quad {
             type Output = Self;
-            #[inline(always)]
+            #[inline]
             fn $by(self, other: Self) -> Self {
                 let (a, b) = (self.0, other.0);
                 Self([a[0] $op b[0], a[1] $op b[1], a[2] $op b[2], a[3] $op b[3]])

@@ -4,6 +4,7 @@
 //! longest mean itself. Together they hold what the means hold, but nearly independent of each other, which 32 bits can whiten.
 
 use super::codec::{DecodeError, Reader, Writer};
+use super::larger;
 
 /// A day of minutes is 2^10.5 samples: means over 512 minutes still follow what the seasonal expectation leaves of a day.
 pub(super) const MOST_TAPS: usize = 10;
@@ -27,7 +28,7 @@ impl Taps {
         let mut gain = 1.0_f32;
         // All of them, with steps known beforehand: those beyond are never asked for.
         for mean in &mut self.0 {
-            *mean += start.max(gain) * (residual - *mean);
+            *mean += larger(start, gain) * (residual - *mean);
             gain *= 0.5;
         }
         let mut bands = self.0;

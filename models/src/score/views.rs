@@ -2,9 +2,9 @@
 
 use super::codec::{DecodeError, Reader, Writer};
 use super::season::gain;
-use super::{larger, smaller};
 use super::taps::{MOST_TAPS, Taps};
 use super::whiten::{Known, Lanes, MEMORIES, Whitener};
+use super::{larger, smaller};
 
 /// Memories of the two whiteners of each view, in days: the short one forgets an incident before the next, the long one has seen a month.
 const MEMORIES_DAYS: Lanes = [3.0, 28.0];

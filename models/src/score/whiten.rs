@@ -75,12 +75,12 @@ impl<const Q: usize> Distance<Q> {
 }
 
 /// Two directions, of which nothing past the last one.
-#[inline(always)]
+#[inline]
 fn quad(of: &[Lanes], at: usize, has_second: bool) -> Quad {
     Quad::of(of[at], if has_second { of[at + 1] } else { [0.0; MEMORIES] })
 }
 
-#[inline(always)]
+#[inline]
 fn set(of: &mut [Lanes], at: usize, has_second: bool, to: Quad) {
     of[at] = to.first();
     if has_second {
@@ -101,7 +101,7 @@ impl<const D: usize, const L: usize, const Q: usize> Whitener<D, L, Q> {
         b * (2 * D - 1 - b) / 2 + a - b - 1
     }
 
-    #[inline(always)]
+    #[inline]
     fn quads(of: &[Lanes; D]) -> [Quad; Q] {
         std::array::from_fn(|q| quad(of, 2 * q, 2 * q + 1 < D))
     }
@@ -198,7 +198,7 @@ impl<const D: usize, const L: usize, const Q: usize> Whitener<D, L, Q> {
     }
 
     /// Has all directions after the `B`-th two learn what follows from those.
-    #[inline(always)]
+    #[inline]
     fn teach<const B: usize>(&mut self, own: &[Quad; Q], follow: &[Quad; Q], ahead: &mut [Quad; Q]) {
         if B >= Q {
             return;
