@@ -94,7 +94,7 @@ impl Backtest {
             if errors.is_empty() || errors.len() * 2 < origins.len() {
                 return None;
             }
-            Some(Judged::new(name, crest(&path, sustain), (errors, crossings), history.noise(), threshold))
+            Some(Judged::new(name, crest(&path, sustain), errors, crossings, history.noise(), threshold))
         });
         Self { judged, origins: origins.len() }
     }
@@ -108,13 +108,7 @@ impl Backtest {
 }
 
 impl Judged {
-    fn new(
-        name: &'static str,
-        raw: f64,
-        (errors, crossings): (Vec<(f64, f64)>, Vec<(Option<f64>, f64)>),
-        noise: f64,
-        threshold: f64,
-    ) -> Self {
+    fn new(name: &'static str, raw: f64, errors: Vec<(f64, f64)>, crossings: Vec<(Option<f64>, f64)>, noise: f64, threshold: f64) -> Self {
         let count = errors.len() as f64;
         let bias = weighted_median_mut(&mut errors.clone()) * count / (count + UNBIASED_ORIGINS);
         let typical = median(errors.iter().map(|(e, _)| (e - bias).abs()));

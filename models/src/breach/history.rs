@@ -64,9 +64,9 @@ impl History {
         let sign = if upward { 1.0 } else { -1.0 };
         let mut scaled: Vec<f64> = values.iter().map(|v| sign * (v - centre) / scale).collect();
         bridge(&mut scaled);
-        let sorted = sorted.map(|sorted| match known.len() == values.len() {
-            true => sorted.map(|v| sign * (v - centre) / scale),
-            false => Sorted::new(scaled.iter().copied()),
+        let sorted = sorted.map(|sorted| {
+            let has_gaps = known.len() < values.len();
+            if has_gaps { Sorted::new(scaled.iter().copied()) } else { sorted.map(|v| sign * (v - centre) / scale) }
         });
         let steps = scaled.windows(2).map(|w| (w[1] - w[0]).abs());
         let noise = if scaled.len() > 1 { median(steps) } else { 0.0 };

@@ -24,7 +24,7 @@ fn turn(bits: i64) -> i64 {
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut keys: Vec<i64> = values.map(key).collect();
     let Some(below) = keys.len().checked_sub(1).map(|last| last / 2) else { return f64::NAN };
-    let is_even = keys.len() % 2 == 0;
+    let is_even = keys.len().is_multiple_of(2);
     let is_four = keys.len() == 4;
     let (_, &mut low, above) = keys.select_nth_unstable(below);
     let low = value(low);

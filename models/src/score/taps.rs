@@ -32,8 +32,8 @@ impl Taps {
             gain *= 0.5;
         }
         let mut bands = self.0;
-        for k in 0..MOST_TAPS - 1 {
-            bands[k] -= self.0[k + 1];
+        for (band, longer) in bands.iter_mut().zip(&self.0[1..]) {
+            *band -= longer;
         }
         bands[len..].fill(0.0);
         bands[len - 1] = self.0[len - 1];

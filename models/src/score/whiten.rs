@@ -211,14 +211,14 @@ impl<const D: usize, const L: usize, const Q: usize> Whitener<D, L, Q> {
             self.lower[Self::at(b, b + 1)] = (follows + first_follow * rest).first();
         }
         let (second, second_follow) = (own[B].seconds(), follow[B].seconds());
-        for a in B + 1..Q {
+        for (a, ahead) in (B + 1..).zip(&mut ahead[B + 1..]) {
             let has_second = 2 * a + 1 < D;
             let (at_first, at_second) = (Self::at(b, 2 * a), Self::at(b + 1, 2 * a));
             let (of_first, of_second) = (quad(&self.lower, at_first, has_second), quad(&self.lower, at_second, has_second));
-            ahead[a] = ahead[a] - of_first * first;
-            set(&mut self.lower, at_first, has_second, of_first + first_follow * ahead[a]);
-            ahead[a] = ahead[a] - of_second * second;
-            set(&mut self.lower, at_second, has_second, of_second + second_follow * ahead[a]);
+            *ahead = *ahead - of_first * first;
+            set(&mut self.lower, at_first, has_second, of_first + first_follow * *ahead);
+            *ahead = *ahead - of_second * second;
+            set(&mut self.lower, at_second, has_second, of_second + second_follow * *ahead);
         }
     }
 
