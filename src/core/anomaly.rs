@@ -105,7 +105,7 @@ impl Why {
             View::Silence => (OddView::Silence, None),
             View::Range => (OddView::Range, None),
         };
-        Self { view, over_s, hour_p: scored.hour_p, per_week: scored.per_week }
+        Self { view, over_s, hour_p: scored.hour_p(), per_week: scored.per_week() }
     }
 
     fn words(&self, value: f64, scored: &Scored) -> String {
@@ -175,7 +175,8 @@ mod tests {
     }
 
     fn scored(score: f64, view: View, per_week: f64) -> Scored {
-        Scored { expected: 100.0, lower: 90.0, upper: 110.0, sigmas: 7.25, score, hour_p: per_week * 0.0367, per_week, view }
+        let every_hour = Scored { expected: 100.0, lower: 90.0, upper: 110.0, sigmas: 7.25, score, ln_hour_p: 0.0, view };
+        Scored { ln_hour_p: (per_week / every_hour.per_week()).ln(), ..every_hour }
     }
 
     #[test]

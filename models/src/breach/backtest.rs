@@ -1,11 +1,11 @@
 //! How wrong each path was about the crest of past windows of the same length: its bias, its scale, and so what its word is worth now.
 
-use super::crest::crest;
+use super::crest::{crest, first};
 use super::history::History;
-use super::odds::{logit, squash};
-use super::paths::{PATHS, RULES, Rule};
-use crate::robust::{median_mut, weighted_median_mut};
-use statrs::distribution::{ContinuousCDF, Normal};
+use super::odds::{logit, normal_share, squash};
+use super::paths::{PATHS, RULES};
+use super::sorted::median;
+use crate::robust::weighted_median_mut;
 
 /// Past origins at most; more cost time linearly and are about older days.
 pub const MAX_ORIGINS: usize = 28;
@@ -36,23 +36,22 @@ pub fn origins(history: &History, horizon: usize) -> Vec<usize> {
 }
 
 /// Weight of the origin that is `i`-th back.
-pub fn weight(i: usize) -> f64 {
+fn weight(i: usize) -> f64 {
     0.5_f64.powf(i as f64 / HALF_LIFE_ORIGINS)
 }
 
 /// One path and its record.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    pub rule: Rule,
     pub name: &'static str,
-    /// The path from now.
-    pub path: Vec<f64>,
-    /// Its crest, bias taken off.
+    /// The path's crest, bias taken off.
     pub crest: f64,
     pub bias: f64,
     pub scale: f64,
     /// True crest minus predicted, newest origin first, with weights.
     pub errors: Vec<(f64, f64)>,
+    /// Step from now at which the path, with its error of a past origin laid on it, reaches the threshold; with the same weights.
+    pub crossings: Vec<(Option<f64>, f64)>,
     /// How far the crest lies past the threshold, in scales.
     pub z: f64,
     /// Log odds that it will, from the errors one by one.
@@ -70,26 +69,32 @@ impl Backtest {
     /// `crests` as [`crests`](super::crest::crests) gives them for this history and horizon.
     pub fn new(history: &History, crests: &[f64], horizon: usize, sustain: usize, threshold: f64) -> Self {
         let origins = origins(history, horizon);
-        let mut buffer = vec![0.0; horizon];
+        let weights: Vec<f64> = (0..origins.len()).map(weight).collect();
+        let values = history.values();
+        let (mut path, mut then) = (vec![0.0; horizon], vec![0.0; horizon]);
         let judged = RULES.map(|(name, rule)| {
-            let mut path = vec![0.0; horizon];
             if !rule(history, history.len(), &mut path) || !path.iter().all(|v| v.is_finite()) {
                 return None;
             }
             let mut errors = Vec::with_capacity(origins.len());
-            for (i, &origin) in origins.iter().enumerate() {
-                if rule(history, origin, &mut buffer) {
-                    let error = crests[origin] - crest(&buffer, sustain);
+            let mut crossings = Vec::with_capacity(origins.len());
+            for (&origin, &weight) in origins.iter().zip(&weights) {
+                if rule(history, origin, &mut then) {
+                    let error = crests[origin] - crest(&then, sustain);
                     if error.is_finite() {
-                        errors.push((error, weight(i)));
+                        errors.push((error, weight));
                     }
+                    for ((laid, path), truth) in then.iter_mut().zip(&path).zip(&values[origin..]) {
+                        *laid = path + truth - *laid;
+                    }
+                    crossings.push((first(&then, sustain, threshold), weight));
                 }
             }
             // A rule that could not be judged at half of the origins has no record.
             if errors.is_empty() || errors.len() * 2 < origins.len() {
                 return None;
             }
-            Some(Judged::new(rule, name, path, errors, history.noise(), sustain, threshold))
+            Some(Judged::new(name, crest(&path, sustain), errors, crossings, history.noise(), threshold))
         });
         Self { judged, origins: origins.len() }
     }
@@ -103,24 +108,22 @@ impl Backtest {
 }
 
 impl Judged {
-    fn new(rule: Rule, name: &'static str, path: Vec<f64>, errors: Vec<(f64, f64)>, noise: f64, sustain: usize, threshold: f64) -> Self {
+    fn new(name: &'static str, raw: f64, errors: Vec<(f64, f64)>, crossings: Vec<(Option<f64>, f64)>, noise: f64, threshold: f64) -> Self {
         let count = errors.len() as f64;
         let bias = weighted_median_mut(&mut errors.clone()) * count / (count + UNBIASED_ORIGINS);
-        let mut sizes: Vec<f64> = errors.iter().map(|(e, _)| (e - bias).abs()).collect();
-        let typical = median_mut(&mut sizes);
+        let typical = median(errors.iter().map(|(e, _)| (e - bias).abs()));
         let total: f64 = errors.iter().map(|(_, w)| w).sum();
         // Wild errors count as large ones, and no more.
         let most = (4.0 * typical).max(1e-3);
         let square = errors.iter().map(|(e, w)| w * (e - bias).abs().min(most).powi(2)).sum::<f64>() / total;
         let floor = 0.5 * noise + 1e-4;
         let scale = (square + floor * floor).sqrt() * (1.0 + 2.0 / count);
-        let crest = crest(&path, sustain) + bias;
+        let crest = raw + bias;
         let z = (crest - threshold) / scale;
         let width = 0.4 * scale;
-        let normal = Normal::standard();
         let raw = crest - bias;
-        let over: f64 = errors.iter().map(|(e, w)| w * normal.cdf((raw + e - threshold) / width)).sum();
+        let over: f64 = errors.iter().map(|(e, w)| w * normal_share((raw + e - threshold) / width)).sum();
         let log_odds = logit((over + 0.15) / (total + 0.5));
-        Self { rule, name, path, crest, bias, scale, errors, z: squash(z, 4.0), log_odds }
+        Self { name, crest, bias, scale, errors, crossings, z: squash(z, 4.0), log_odds }
     }
 }

@@ -1,8 +1,6 @@
 //! The crest of a window: the highest level that `sustain` steps in a row reach in it. A threshold is breached within a window exactly if
 //! the crest is at or past it, so that one number a window answers for every threshold.
 
-use std::collections::VecDeque;
-
 /// The least of each `sustain` values in a row; entry `i` is about the run that begins at `i`.
 pub fn runs(values: &[f64], sustain: usize) -> Vec<f64> {
     let sustain = sustain.max(1);
@@ -18,21 +16,59 @@ pub fn runs(values: &[f64], sustain: usize) -> Vec<f64> {
 /// The crest of each whole window of `horizon` steps; entry `o` is about the window that begins at index `o`.
 pub fn crests(values: &[f64], horizon: usize, sustain: usize) -> Vec<f64> {
     let sustain = sustain.clamp(1, horizon.max(1));
-    sliding(&runs(values, sustain), horizon + 1 - sustain, |newer, older| newer >= older)
+    let width = horizon + 1 - sustain;
+    if sustain == 1 {
+        sliding(values, width, |newer, older| newer >= older)
+    } else {
+        sliding(&runs(values, sustain), width, |newer, older| newer >= older)
+    }
 }
 
 /// The crest of one window.
 pub fn crest(window: &[f64], sustain: usize) -> f64 {
-    runs_of(window, sustain).fold(f64::NEG_INFINITY, f64::max)
+    let sustain = sustain.clamp(1, window.len().max(1));
+    if sustain == 1 {
+        return highest(window);
+    }
+    window.windows(sustain).map(|run| run.iter().copied().fold(f64::INFINITY, f64::min)).fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// First step (from 0) of the first run at or over `threshold`, fractional where the path crosses between two steps.
+/// The largest value, several side by side: none waits for the one before.
+fn highest(values: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let larger = |a: f64, b: f64| if a > b { a } else { b };
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut most = [f64::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            most[lane] = larger(chunk[lane], most[lane]);
+        }
+    }
+    let mut all = f64::NEG_INFINITY;
+    for lane in most {
+        all = larger(lane, all);
+    }
+    for value in rest {
+        all = larger(*value, all);
+    }
+    all
+}
+
+/// First step (from 0) of the first run at or over `threshold`.
 pub fn first(window: &[f64], sustain: usize, threshold: f64) -> Option<f64> {
-    runs_of(window, sustain).position(|run| run >= threshold).map(|h| h as f64)
-}
-
-fn runs_of(window: &[f64], sustain: usize) -> impl Iterator<Item = f64> + '_ {
-    window.windows(sustain.clamp(1, window.len().max(1))).map(|run| run.iter().copied().fold(f64::INFINITY, f64::min))
+    // Most windows stay below it.
+    if highest(window) < threshold {
+        return None;
+    }
+    let sustain = sustain.clamp(1, window.len().max(1));
+    let mut run = 0;
+    for (h, value) in window.iter().enumerate() {
+        run = if *value >= threshold { run + 1 } else { 0 };
+        if run == sustain {
+            return Some((h + 1 - sustain) as f64);
+        }
+    }
+    None
 }
 
 /// Extremes over sliding windows with a monotone queue: each value enters and leaves once, whatever the width.
@@ -40,18 +76,20 @@ fn sliding(values: &[f64], width: usize, beats: impl Fn(f64, f64) -> bool) -> Ve
     if width == 0 || values.len() < width {
         return Vec::new();
     }
-    let mut queue: VecDeque<usize> = VecDeque::new();
+    // The queue is what lies from `front` on: what has left it at the front stays where it is.
+    let mut queue: Vec<(usize, f64)> = Vec::with_capacity(values.len());
+    let mut front = 0;
     let mut out = Vec::with_capacity(values.len() + 1 - width);
     for (i, &value) in values.iter().enumerate() {
-        while queue.back().is_some_and(|&b| beats(value, values[b])) {
-            queue.pop_back();
+        while queue.len() > front && queue.last().is_some_and(|last| beats(value, last.1)) {
+            queue.pop();
         }
-        queue.push_back(i);
-        if queue.front().is_some_and(|&f| f + width <= i) {
-            queue.pop_front();
+        queue.push((i, value));
+        if queue[front].0 + width <= i {
+            front += 1;
         }
         if i + 1 >= width {
-            out.push(queue.front().map_or(value, |&f| values[f]));
+            out.push(queue[front].1);
         }
     }
     out

@@ -75,6 +75,8 @@ fn race(now: f64, restart: f64, slope: f64, hazard: f64, threshold: f64, horizon
     };
     let (first, again) = (needs(now), needs(restart));
     let piece = horizon / PIECES as f64;
+    // The share of restarts that come in the middle of each piece.
+    let resets: [f64; PIECES] = std::array::from_fn(|j| hazard * piece * (-hazard * ((j as f64 + 0.5) * piece)).exp());
     // fresh[i]: probability to reach it within i pieces from a restart.
     let mut fresh = [0.0; PIECES + 1];
     let within = |need: f64, pieces: usize, fresh: &[f64; PIECES + 1]| {
@@ -84,7 +86,7 @@ fn race(now: f64, restart: f64, slope: f64, hazard: f64, threshold: f64, horizon
             if at >= need {
                 break;
             }
-            p += hazard * piece * (-hazard * at).exp() * fresh[pieces - 1 - j];
+            p += resets[j] * fresh[pieces - 1 - j];
         }
         p.min(1.0)
     };

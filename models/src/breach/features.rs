@@ -99,8 +99,8 @@ impl Features {
         // Distance to the threshold.
         let now = history.mean_before(n, 3);
         let wide = {
-            let mut some: Vec<f64> = values.iter().step_by((n / 1000).max(1)).copied().collect();
-            ((quantile_mut(&mut some, 0.9) - quantile_mut(&mut some, 0.1)) / 2.56).max(0.02)
+            let [q90, q10] = history.quantiles([0.9, 0.1], 1000);
+            ((q90 - q10) / 2.56).max(0.02)
         };
         let highest = |span: usize| super::crest::crest(&values[n - span.min(n)..], sustain);
         out.push(squash((threshold - now) / wide, 5.0));
@@ -113,8 +113,8 @@ impl Features {
 
         // How much has been over it, and when last.
         let above = |span: usize| {
-            let mut share = Share::default();
-            values[n - span.min(n)..].iter().for_each(|v| share.add(*v >= threshold, 1.0));
+            let last = &values[n - span.min(n)..];
+            let share = Share::of(last.iter().filter(|v| **v >= threshold).count(), last.len());
             logit((share.share() * share.windows() + 0.1) / (share.windows() + 2.0))
         };
         out.extend([above(cycle), above(7 * cycle), above(n)]);
@@ -123,8 +123,7 @@ impl Features {
 
         // How far the tail of single values goes beyond its bulk: whether a level never seen may be met.
         let tail = {
-            let mut some: Vec<f64> = values.iter().step_by((n / 2000).max(1)).copied().collect();
-            let (q99, q50) = (quantile_mut(&mut some, 0.99), quantile_mut(&mut some, 0.5));
+            let [q99, q50] = history.quantiles([0.99, 0.5], 2000);
             (highest(n) - q50) / (q99 - q50).max(0.02)
         };
         out.push(squash(tail - 1.0, 3.0));

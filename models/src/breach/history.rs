@@ -3,6 +3,7 @@
 //! Values are centred and scaled by the series' own median and range: no rule then depends on unit or offset, and sums over thousands of
 //! values near a large offset lose nothing. Gaps are bridged by straight lines for the arithmetic.
 
+use super::sorted::{Sorted, median};
 use crate::robust::{median_mut, quantile_mut};
 
 /// Past that is looked at, in days: four weeks, as the forecasts do.
@@ -10,6 +11,8 @@ const MAX_DAYS: usize = 28;
 /// The same where steps make no day, and the most whatever the step (28 days of minutes).
 const MAX_STEPS_WITHOUT_DAY: usize = 4_032;
 const MAX_STEPS: usize = 40_320;
+/// Values that are put in order: of more, fewer than all would do for a quantile.
+const MAX_SORTED: usize = 1_000;
 /// A one-step fall over this share of the central range and this many usual steps is a reset: a clean-up, a restart.
 const RESET_SHARE: f64 = 0.25;
 const RESET_JUMPS: f64 = 8.0;
@@ -18,6 +21,8 @@ const RESET_JUMPS: f64 = 8.0;
 #[derive(Clone, Debug)]
 pub struct History {
     values: Vec<f64>,
+    /// Them in order, where they are few enough for that to be less work than looking for their quantiles.
+    sorted: Option<Sorted>,
     /// `sums[i]` is the sum of the first `i` values; `moments` the same of index times value.
     sums: Vec<f64>,
     moments: Vec<f64>,
@@ -39,21 +44,32 @@ impl History {
         let values = &values[values.len().saturating_sub(keep)..];
         let first = values.iter().position(|v| v.is_finite())?;
         let values = &values[first..];
-        let mut known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+        let known: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         if known.len() < least.max(2) {
             return None;
         }
         let present = known.len() as f64 / values.len() as f64;
-        let centre = median_mut(&mut known);
-        let range = quantile_mut(&mut known, 0.99) - quantile_mut(&mut known, 0.01);
+        let sorted = (values.len() <= MAX_SORTED).then(|| Sorted::new(known.iter().copied()));
+        let (centre, high, low) = match &sorted {
+            Some(sorted) => (sorted.quantile(0.5), sorted.quantile(0.99), sorted.quantile(0.01)),
+            None => {
+                let mut known = known.clone();
+                (median_mut(&mut known), quantile_mut(&mut known, 0.99), quantile_mut(&mut known, 0.01))
+            }
+        };
+        let range = high - low;
         let full = || known.iter().copied().fold(f64::NEG_INFINITY, f64::max) - known.iter().copied().fold(f64::INFINITY, f64::min);
         let scale = if range > 0.0 { range } else { full() };
         let scale = if scale > 0.0 && scale.is_finite() { scale } else { centre.abs().max(1.0) };
         let sign = if upward { 1.0 } else { -1.0 };
         let mut scaled: Vec<f64> = values.iter().map(|v| sign * (v - centre) / scale).collect();
         bridge(&mut scaled);
-        let mut steps: Vec<f64> = scaled.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
-        let noise = if steps.is_empty() { 0.0 } else { median_mut(&mut steps) };
+        let sorted = sorted.map(|sorted| {
+            let has_gaps = known.len() < values.len();
+            if has_gaps { Sorted::new(scaled.iter().copied()) } else { sorted.map(|v| sign * (v - centre) / scale) }
+        });
+        let steps = scaled.windows(2).map(|w| (w[1] - w[0]).abs());
+        let noise = if scaled.len() > 1 { median(steps) } else { 0.0 };
         let fall = RESET_SHARE.max(RESET_JUMPS * noise);
         let (mut sums, mut moments) = (vec![0.0; scaled.len() + 1], vec![0.0; scaled.len() + 1]);
         let (mut tooth, mut resets) = (vec![0; scaled.len()], Vec::new());
@@ -68,7 +84,7 @@ impl History {
                 }
             }
         }
-        Some(Self { values: scaled, sums, moments, tooth, resets, day, centre, scale, sign, noise, present })
+        Some(Self { values: scaled, sorted, sums, moments, tooth, resets, day, centre, scale, sign, noise, present })
     }
 
     /// A value or threshold of the series in this history's unit.
@@ -78,6 +94,17 @@ impl History {
 
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// Quantiles of the values, of about every so many that at least `most` are looked at.
+    pub fn quantiles<const N: usize>(&self, levels: [f64; N], most: usize) -> [f64; N] {
+        match &self.sorted {
+            Some(sorted) => levels.map(|level| sorted.quantile(level)),
+            None => {
+                let mut some: Vec<f64> = self.values.iter().step_by((self.len() / most).max(1)).copied().collect();
+                levels.map(|level| quantile_mut(&mut some, level))
+            }
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -152,6 +179,8 @@ fn bridge(values: &mut [f64]) {
         }
         let value = values[i];
         match last {
+            // Next to each other, as nearly all.
+            Some(l) if l + 1 == i => {}
             Some(l) => {
                 let from = values[l];
                 let width = (i - l) as f64;

@@ -31,6 +31,7 @@ pub mod regression;
 mod ring_constants;
 pub mod rings;
 pub mod rounds;
+mod sorted;
 pub mod times;
 mod why;
 pub mod windows;

@@ -42,30 +42,33 @@ impl Neighbours {
         let of_day = |end: usize| {
             let rest = if history.day() > 0 { (n - end) % history.day() } else { 0 };
             let apart = rest.min(history.day().max(rest) - rest) as f64;
-            apart / cycle as f64
+            // Half a day off is as far as one and a half sigmas.
+            let hours = 3.0 * (apart / cycle as f64);
+            hours * hours
         };
+        let off: Vec<f64> = moments.iter().map(|moment| of_day(*moment)).collect();
         let ask = |of: &dyn Fn(&[f64; LOOKS]) -> [f64; LOOKS], is_hit: &dyn Fn(usize) -> bool| {
             let points: Vec<[f64; LOOKS]> = looks.iter().map(of).collect();
             let scale = spread(&points);
             let here = of(&now);
-            let mut near: Vec<(f64, usize)> = points
+            // Squares are in order as their bits are.
+            let mut near: Vec<(u64, usize)> = points
                 .iter()
                 .enumerate()
                 .map(|(i, p)| {
                     let square: f64 = (0..LOOKS).map(|d| ((p[d] - here[d]) / scale[d]).powi(2)).sum();
-                    // Half a day off is as far as one and a half sigmas.
-                    let hours = 3.0 * of_day(moments[i]);
-                    (square + hours * hours, i)
+                    ((square + off[i]).to_bits(), i)
                 })
                 .collect();
-            near.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            near[..count].sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            let width = near[count - 1].0.max(1e-9);
+            near.select_nth_unstable(count - 1);
+            near[..count].sort_unstable();
+            let square = |at: usize| f64::from_bits(near[at].0);
+            let width = square(count - 1).max(1e-9);
             let mut share = Share::default();
-            for (square, i) in &near[..count] {
-                share.add(is_hit(*i), 1.0 - 0.8 * square / width);
+            for (at, (_, i)) in near[..count].iter().enumerate() {
+                share.add(is_hit(*i), 1.0 - 0.8 * square(at) / width);
             }
-            (share.log_odds(worth), near[count / 2].0.sqrt())
+            (share.log_odds(worth), square(count / 2).sqrt())
         };
         let (alike, novelty) = ask(&|l| *l, &|i| crests[moments[i]] >= threshold);
         let (moved, _) = ask(&shape, &|i| crests[moments[i]] - looks[i][1] >= threshold - now[1]);

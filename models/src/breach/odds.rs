@@ -1,5 +1,7 @@
 //! Shares, odds and the squashing that keeps a feature from shouting.
 
+use statrs::distribution::{ContinuousCDF, Normal};
+
 /// What a share is before anything has been seen, and how many windows that is worth.
 pub const PRIOR: f64 = 0.1;
 const PRIOR_WINDOWS: f64 = 1.0;
@@ -15,6 +17,19 @@ pub fn logit(p: f64) -> f64 {
 /// Log odds of a share seen in so many independent windows.
 pub fn seen(share: f64, windows: f64) -> f64 {
     logit((share * windows + PRIOR * PRIOR_WINDOWS) / (windows + PRIOR_WINDOWS))
+}
+
+/// Share of a standard normal distribution up to `x`. Past the ends, where nothing is left for 64 bits to tell (at the upper one) or nothing
+/// that moves a sum of such shares (1e-33 at the lower one), the exponential function is spared.
+pub fn normal_share(x: f64) -> f64 {
+    const ENDS: (f64, f64) = (-12.0, 8.5);
+    if x > ENDS.1 {
+        1.0
+    } else if x < ENDS.0 {
+        0.0
+    } else {
+        Normal::standard().cdf(x)
+    }
 }
 
 /// The logistic function.
@@ -42,6 +57,11 @@ pub struct Share {
 }
 
 impl Share {
+    /// Of so many of the same weight.
+    pub fn of(hits: usize, count: usize) -> Self {
+        Self { hits: hits as f64, weight: count as f64, squares: count as f64 }
+    }
+
     pub fn add(&mut self, is_hit: bool, weight: f64) {
         self.weight += weight;
         self.squares += weight * weight;

@@ -4,6 +4,7 @@
 //! ([`backtest`](super::backtest)).
 
 use super::history::History;
+use super::sorted::median;
 use crate::robust::median_mut;
 
 /// A rule: history, origin (values before this index are known), the steps to fill. `false` where it has nothing to say.
@@ -43,8 +44,9 @@ fn daily_growth(history: &History, origin: usize) -> f64 {
     let (day, values) = (history.day(), history.values());
     // Every few minutes suffice: neighbours say the same.
     let stride = (day / 96).max(1);
-    let mut growth: Vec<f64> = (origin - day..origin).step_by(stride).map(|i| values[i] - values[i - day]).collect();
-    median_mut(&mut growth)
+    let (today, yesterday) = (&values[origin - day..origin], &values[origin - 2 * day..origin - day]);
+    let growth = today.iter().zip(yesterday).step_by(stride).map(|(today, yesterday)| today - yesterday);
+    median(growth)
 }
 
 fn yesterday(history: &History, origin: usize, out: &mut [f64]) -> bool {
@@ -53,35 +55,50 @@ fn yesterday(history: &History, origin: usize, out: &mut [f64]) -> bool {
         return false;
     }
     let growth = daily_growth(history, origin);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = values[origin - day + h % day] + growth * (1 + h / day) as f64;
+    for (days, out) in out.chunks_mut(day).enumerate() {
+        let grown = growth * (1 + days) as f64;
+        out.iter_mut().zip(&values[origin - day..]).for_each(|(o, value)| *o = value + grown);
     }
     true
 }
 
-/// Mean of the last same-time values, brought to today's level: entry `s` is about the step `s` after the origin, one day long.
-fn same_time(history: &History, origin: usize, growth: f64) -> Vec<f64> {
-    let (day, values) = (history.day(), history.values());
-    let count = (origin / day).min(SAME_TIME_DAYS);
-    (0..day).map(|s| (1..=count).map(|j| values[origin - j * day + s] + growth * j as f64).sum::<f64>() / count as f64).collect()
+/// Has each step say what the same step of the first day says.
+fn repeat_day(day: usize, out: &mut [f64]) {
+    for begin in (day..out.len()).step_by(day) {
+        let end = (begin + day).min(out.len());
+        out.copy_within(0..end - begin, begin);
+    }
 }
 
 fn days(history: &History, origin: usize, out: &mut [f64]) -> bool {
-    let day = history.day();
+    let (day, values) = (history.day(), history.values());
     if day < 2 || origin < 3 * day {
         return false;
     }
     let back = (origin / day - 1).min(SAME_TIME_DAYS - 1);
     let growth = (history.mean_before(origin, day) - history.mean_before(origin - back * day, day)) / back as f64;
-    let shape = same_time(history, origin, growth);
+    // Mean of the last same-time values, brought to today's level: what step `s` after the origin is like.
+    let count = (origin / day).min(SAME_TIME_DAYS);
+    let shape = |s: usize| (1..=count).map(|j| values[origin - j * day + s] + growth * j as f64).sum::<f64>() / count as f64;
     // Where the last three values lie against the same shape, a day on.
-    let expected = (shape[day - 1] + shape[day - 2] + shape[day.max(3) - 3]) / 3.0 - growth;
+    let expected = (shape(day - 1) + shape(day - 2) + shape(day.max(3) - 3)) / 3.0 - growth;
     let offset = history.mean_before(origin, 3) - expected;
     let decay = (-1.0 / (day as f64 * OFFSET_SHARE)).exp();
+    let first = day.min(out.len());
+    out[..first].fill(0.0);
+    for j in 1..=count {
+        let grown = growth * j as f64;
+        out[..first].iter_mut().zip(&values[origin - j * day..]).for_each(|(o, value)| *o += value + grown);
+    }
+    out[..first].iter_mut().for_each(|o| *o /= count as f64);
+    repeat_day(day, out);
     let mut rest = offset;
-    for (h, o) in out.iter_mut().enumerate() {
-        rest *= decay;
-        *o = shape[h % day] + growth * (h / day) as f64 + rest;
+    for (days, out) in out.chunks_mut(day).enumerate() {
+        let grown = growth * days as f64;
+        for o in out {
+            rest *= decay;
+            *o = *o + grown + rest;
+        }
     }
     true
 }
@@ -93,8 +110,9 @@ fn last_week(history: &History, origin: usize, out: &mut [f64]) -> bool {
         return false;
     }
     let growth = history.mean_before(origin, day) - history.mean_before(origin - week, day);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = values[origin - week + h % week] + growth * (1 + h / week) as f64;
+    for (weeks, out) in out.chunks_mut(week).enumerate() {
+        let grown = growth * (1 + weeks) as f64;
+        out.iter_mut().zip(&values[origin - week..]).for_each(|(o, value)| *o = value + grown);
     }
     true
 }
@@ -132,12 +150,10 @@ fn changing_growth(history: &History, origin: usize, out: &mut [f64]) -> bool {
     // The growth of the two days past belongs to a day before now.
     let mut growth = recent * ratio.sqrt();
     let mut sum = 0.0;
-    for (h, o) in out.iter_mut().enumerate() {
-        if h % day == 0 {
-            growth = (growth * ratio).clamp(-1e3, 1e3);
-            sum += growth;
-        }
-        *o = values[origin - day + h % day] + sum;
+    for out in out.chunks_mut(day) {
+        growth = (growth * ratio).clamp(-1e3, 1e3);
+        sum += growth;
+        out.iter_mut().zip(&values[origin - day..]).for_each(|(o, value)| *o = value + sum);
     }
     true
 }
@@ -153,15 +169,19 @@ fn line_rhythm(history: &History, origin: usize, out: &mut [f64]) -> bool {
     }
     let (at, slope) = history.line(from, origin);
     let count = ((origin - from) / day).min(3);
+    // How far the same steps of past days lay off the line.
+    let first = day.min(out.len());
+    out[..first].fill(0.0);
+    for j in 1..=count {
+        let begin = origin - j * day;
+        for (s, (o, value)) in out[..first].iter_mut().zip(&values[begin..]).enumerate() {
+            *o += value - (at - slope * (j * day - s) as f64);
+        }
+    }
+    out[..first].iter_mut().for_each(|o| *o /= count as f64);
+    repeat_day(day, out);
     for (h, o) in out.iter_mut().enumerate() {
-        let s = h % day;
-        let rest = (1..=count)
-            .map(|j| {
-                let i = origin - j * day + s;
-                values[i] - (at - slope * (origin - i) as f64)
-            })
-            .sum::<f64>();
-        *o = at + slope * h as f64 + rest / count as f64;
+        *o += at + slope * h as f64;
     }
     true
 }

@@ -4,8 +4,7 @@
 //! The crest itself is the target, not the path: errors of single steps do not add up to the error of a maximum.
 
 use super::history::History;
-use super::odds::{logit, squash};
-use statrs::distribution::{ContinuousCDF, Normal};
+use super::odds::{logit, normal_share, squash};
 
 /// Past windows that are learnt from: one an hour over four weeks.
 const MAX_ROWS: usize = 700;
@@ -55,11 +54,13 @@ impl Regression {
         }
         let (mut gram, mut right, mut var_y) = ([[0.0; INPUTS]; INPUTS], [0.0; INPUTS], 0.0);
         for (x, y, w) in &rows {
+            let apart: [f64; INPUTS] = std::array::from_fn(|i| x[i] - mean[i]);
             for i in 0..INPUTS {
+                let weighed = w * apart[i];
                 for j in 0..=i {
-                    gram[i][j] += w * (x[i] - mean[i]) * (x[j] - mean[j]) / total;
+                    gram[i][j] += weighed * apart[j] / total;
                 }
-                right[i] += w * (x[i] - mean[i]) * (y - mean_y) / total;
+                right[i] += weighed * (y - mean_y) / total;
             }
             var_y += w * (y - mean_y).powi(2) / total;
         }
@@ -82,8 +83,7 @@ impl Regression {
             .collect();
         // What was fitted looks better than what comes.
         let scale = (square + (0.5 * history.noise() + 1e-4).powi(2)).sqrt() * (1.0 + 2.0 / independent);
-        let normal = Normal::standard();
-        let over: f64 = residuals.iter().map(|(r, w)| w * normal.cdf((now + r - threshold) / (0.4 * scale))).sum::<f64>() / total;
+        let over: f64 = residuals.iter().map(|(r, w)| w * normal_share((now + r - threshold) / (0.4 * scale))).sum::<f64>() / total;
         let doubt = 0.5 / (independent + 0.5);
         Some(Self {
             z: squash((now - threshold) / scale, 4.0),
@@ -100,15 +100,10 @@ fn inputs(history: &History, crests: &[f64], origin: usize, horizon: usize) -> [
     let day = history.mean_before(origin, cycle);
     let back = horizon.div_ceil(cycle);
     // The crest of the window that began `days` ago; what lies before the history is taken from its nearest whole day.
-    let crest_ago = |days: usize| {
-        let mut days = days;
-        while days > back && origin < days * cycle {
-            days -= 1;
-        }
-        origin.checked_sub(days * cycle).map_or(day, |o| crests[o])
-    };
+    let most = (origin / cycle).max(back);
+    let crest_ago = |days: usize| origin.checked_sub(days.min(most) * cycle).map_or(day, |o| crests[o]);
     let earlier = crest_ago(back);
-    let mean = (0..4).map(|j| crest_ago(back + j)).sum::<f64>() / 4.0;
+    let mean = (earlier + crest_ago(back + 1) + crest_ago(back + 2) + crest_ago(back + 3)) / 4.0;
     let tooth = history.tooth(origin - 1).max(origin.saturating_sub(cycle));
     let slope = if origin - tooth >= 6 { history.line(tooth, origin).1 * cycle as f64 } else { 0.0 };
     let peak = values[origin.saturating_sub((cycle / 8).max(3))..origin].iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -14,7 +14,6 @@ use super::recent::{RECENT, recent};
 use super::ring_constants::{BASE, WEIGHTS};
 use super::times::Times;
 use crate::baseline::{BUCKETS, Block};
-use crate::robust::quantile_mut;
 
 /// Numbers that the map weighs.
 pub const RING_FEATURES: usize = FEATURES + RECENT + 1;
@@ -84,13 +83,13 @@ impl Week {
         let steps = ((question.horizon_ms as f64 / geometry.bucket_ms as f64).round().max(1.0) as usize).min(MAX_STEPS);
         let features = Features::new(&history, threshold, steps, 1);
         let times = Times::new(&history, &features.backtest, steps, 1, threshold);
-        let mut some = history.values().to_vec();
+        let [q90, q10] = history.quantiles([0.9, 0.1], BUCKETS);
         let (offset, n) = (history.scaled(0.0), history.len());
         let unit = Unit {
             slope: history.scaled(1.0) - offset,
             offset,
             threshold,
-            wide: ((quantile_mut(&mut some, 0.9) - quantile_mut(&mut some, 0.1)) / SIGMAS_BETWEEN_TENTHS).max(0.02),
+            wide: ((q90 - q10) / SIGMAS_BETWEEN_TENTHS).max(0.02),
             highest: history.values().iter().copied().fold(f64::NEG_INFINITY, f64::max),
             lately: history.mean(n.saturating_sub(3), n),
         };

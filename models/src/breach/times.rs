@@ -4,7 +4,7 @@
 //! that do are the distribution, weighed by the record of the path and the age of the error. Past windows that held a breach say the rest:
 //! for bursts without a precursor nothing is known but that any step is as good as any other.
 
-use super::backtest::{Backtest, origins, weight};
+use super::backtest::Backtest;
 use super::crest::first;
 use super::history::History;
 
@@ -24,27 +24,16 @@ pub struct Times {
 
 impl Times {
     pub fn new(history: &History, backtest: &Backtest, horizon: usize, sustain: usize, threshold: f64) -> Self {
-        let values = history.values();
         let mut steps: Vec<(f64, f64)> = Vec::new();
-        let origins = origins(history, horizon);
-        let (mut then, mut path) = (vec![0.0; horizon], vec![0.0; horizon]);
         let ranked = backtest.ranked();
         let finest = ranked.first().map_or(1.0, |j| j.scale);
         let mut total = 0.0;
         for judged in ranked.iter().take(PATHS) {
             let precision = (finest / judged.scale).powi(2);
-            for (i, &origin) in origins.iter().enumerate() {
-                if !(judged.rule)(history, origin, &mut then) {
-                    continue;
-                }
-                for h in 0..horizon {
-                    path[h] = judged.path[h] + values[origin + h] - then[h];
-                }
-                let weight = precision * weight(i);
+            for (step, weight) in &judged.crossings {
+                let weight = precision * weight;
                 total += weight;
-                if let Some(step) = first(&path, sustain, threshold) {
-                    steps.push((step + 1.0, weight));
-                }
+                steps.extend(step.map(|step| (step + 1.0, weight)));
             }
         }
         let crossed: f64 = steps.iter().map(|s| s.1).sum();

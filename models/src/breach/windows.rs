@@ -46,15 +46,18 @@ impl Frequencies {
         let (now, today) = (history.mean_before(n, 3), history.mean_before(n, cycle));
         let mut shares = [Share::default(); 13];
         // Newest first, so that windows of the same time are hit whatever the stride; index 0 has no value before it.
+        let least = n + 1 - crests.len();
+        let (mut into_day, mut into_week) = (least % cycle, least % (7 * cycle));
         for origin in (1..crests.len()).rev().step_by(stride) {
             let age = (n - origin) as f64 / cycle as f64;
-            let (recent, weeks) = (0.5_f64.powf(age / RECENT_DAYS), 0.5_f64.powf(age / WEEKS_DAYS));
-            let off = |period: usize| {
-                let rest = (n - origin) % period;
-                rest.min(period - rest)
-            };
-            let is_same_time = day > 0 && off(day) <= near;
-            let is_same_week_time = day > 0 && off(7 * day) <= 2 * near;
+            let recent = 0.5_f64.powf(age / RECENT_DAYS);
+            let off = |rest: usize, period: usize| rest.min(period - rest);
+            let is_same_time = day > 0 && off(into_day, cycle) <= near;
+            let is_same_week_time = day > 0 && off(into_week, 7 * cycle) <= 2 * near;
+            // Counted on: a division for each would be a fifth of the work.
+            let later = |into: usize, period: usize| if into + stride < period { into + stride } else { (into + stride) % period };
+            (into_day, into_week) = (later(into_day, cycle), later(into_week, 7 * cycle));
+            let weeks = if is_same_time { 0.5_f64.powf(age / WEEKS_DAYS) } else { 0.0 };
             let crest = crests[origin];
             for (i, part) in PARTS.iter().enumerate() {
                 shares[9 + i].add(crest >= part * threshold, 1.0);

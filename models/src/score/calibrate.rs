@@ -118,7 +118,7 @@ impl Calibration {
         if at >= self.tail_from {
             return LN_TAIL - (at - self.tail_from) / self.breadth;
         }
-        let b = (at as usize).min(BINS - 1);
+        let b = usize::from(at as u8).min(BINS - 1);
         let (here, next) = (self.share(b, prior), self.share(b + 1, prior));
         (here + (next - here) * (at - b as f32)).min(1.0).ln()
     }

@@ -255,7 +255,7 @@ proptest! {
         for scored in scores(&values).iter().flatten() {
             prop_assert!(scored.score.is_finite() && (0.0..=MOST_SCORE).contains(&scored.score), "{:?}", scored);
             prop_assert!(scored.lower <= scored.expected && scored.expected <= scored.upper, "{:?}", scored);
-            prop_assert!((0.0..=1.0).contains(&scored.hour_p), "{:?}", scored);
+            prop_assert!((0.0..=1.0).contains(&scored.hour_p()), "{:?}", scored);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is said about one sample, and why.
 
+use super::prior::HOUR_P_AT_ONE;
+
 /// The view of the series in which the sample stood out most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum View {
@@ -28,15 +30,23 @@ pub struct Scored {
     pub sigmas: f64,
     /// 1.0 is the edge of normal at the configured rate of false alarms.
     pub score: f64,
-    /// Share of this series' hours that hold something as odd as this.
-    pub hour_p: f64,
-    /// How many episodes as odd as this a week without anything wrong would bring.
-    pub per_week: f64,
+    /// Natural logarithm of [`Self::hour_p`]: most samples are never asked for more.
+    pub ln_hour_p: f64,
     pub view: View,
 }
 
 impl Scored {
     pub fn is_anomaly(&self) -> bool {
         self.score >= 1.0
+    }
+
+    /// Share of this series' hours that hold something as odd as this.
+    pub fn hour_p(&self) -> f64 {
+        self.ln_hour_p.exp()
+    }
+
+    /// How many episodes as odd as this a week without anything wrong would bring.
+    pub fn per_week(&self) -> f64 {
+        self.hour_p() / HOUR_P_AT_ONE
     }
 }

@@ -6,6 +6,7 @@
 //! slot's mean, held within three robust deviations: an incident moves its slots by little, and a new level is learned in days.
 
 use super::codec::{DecodeError, Reader, Writer};
+use super::smaller;
 use super::table::Table;
 
 /// Quarters of an hour. Finer slots would hold few samples and be noise; coarser ones would blur the steps of a morning.
@@ -25,7 +26,7 @@ const WEEKLY_BY_CHANCE: f32 = 0.3;
 
 /// Gain of a mean over `memory` samples that has seen `seen` before.
 pub(super) fn gain(seen: u32, memory: f32) -> f32 {
-    (1.0 / (seen as f32 + 1.0)).max(1.0 / memory.max(1.0))
+    1.0 / smaller(seen as f32 + 1.0, memory.max(1.0))
 }
 
 /// A slot under way: its number since 1970 and the mean of what it held.

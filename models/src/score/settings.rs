@@ -1,5 +1,7 @@
 //! What a user may set about scores, apart from what the models learn for themselves.
 
+use super::{larger, smaller};
+
 /// At a score of 1.0 never more than every other hour is odd ...
 const MOST_HOUR_P: f64 = 0.5;
 /// ... and never fewer than one in more hours than there have been.
@@ -81,6 +83,6 @@ impl Rules {
     }
 
     pub fn within(&self, value: f64) -> f64 {
-        value.max(self.lower).min(self.upper)
+        smaller(larger(value, self.lower), self.upper)
     }
 }

@@ -4,6 +4,7 @@
 //! longest mean itself. Together they hold what the means hold, but nearly independent of each other, which 32 bits can whiten.
 
 use super::codec::{DecodeError, Reader, Writer};
+use super::larger;
 
 /// A day of minutes is 2^10.5 samples: means over 512 minutes still follow what the seasonal expectation leaves of a day.
 pub(super) const MOST_TAPS: usize = 10;
@@ -25,17 +26,17 @@ impl Taps {
     pub fn push(&mut self, len: usize, residual: f32, seen: u32) -> [f32; MOST_TAPS] {
         let start = 1.0 / (seen as f32 + 1.0);
         let mut gain = 1.0_f32;
-        let mut bands = [0.0; MOST_TAPS];
-        let mut before = 0.0;
-        for (k, mean) in self.0.iter_mut().enumerate().take(len) {
-            *mean += start.max(gain) * (residual - *mean);
+        // All of them, with steps known beforehand: those beyond are never asked for.
+        for mean in &mut self.0 {
+            *mean += larger(start, gain) * (residual - *mean);
             gain *= 0.5;
-            if k > 0 {
-                bands[k - 1] = before - *mean;
-            }
-            before = *mean;
         }
-        bands[len - 1] = before;
+        let mut bands = self.0;
+        for (band, longer) in bands.iter_mut().zip(&self.0[1..]) {
+            *band -= longer;
+        }
+        bands[len..].fill(0.0);
+        bands[len - 1] = self.0[len - 1];
         bands
     }
 

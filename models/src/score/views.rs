@@ -4,6 +4,7 @@ use super::codec::{DecodeError, Reader, Writer};
 use super::season::gain;
 use super::taps::{MOST_TAPS, Taps};
 use super::whiten::{Known, Lanes, MEMORIES, Whitener};
+use super::{larger, smaller};
 
 /// Memories of the two whiteners of each view, in days: the short one forgets an incident before the next, the long one has seen a month.
 const MEMORIES_DAYS: Lanes = [3.0, 28.0];
@@ -47,9 +48,9 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(super) struct Views {
     taps: Taps,
-    level: Whitener<MOST_TAPS, { MOST_TAPS * (MOST_TAPS - 1) / 2 }>,
+    level: Whitener<MOST_TAPS, { MOST_TAPS * (MOST_TAPS - 1) / 2 }, { MOST_TAPS.div_ceil(2) }>,
     step_size: [f32; VARIATIONS],
-    variation: Whitener<VARIATIONS, { VARIATIONS * (VARIATIONS - 1) / 2 }>,
+    variation: Whitener<VARIATIONS, { VARIATIONS * (VARIATIONS - 1) / 2 }, { VARIATIONS.div_ceil(2) }>,
     /// Samples out of bounds.
     outside: f32,
 }
@@ -89,31 +90,30 @@ impl Views {
             logs[k] = (self.step_size[k] + sample.least).ln();
         }
         let memories = MEMORIES_DAYS.map(|days| (days * sample.samples_a_day).max(1.0));
-        let samples = memories.map(|memory| (sample.seen as f32).min(memory));
+        let samples = memories.map(|memory| smaller(sample.seen as f32, memory));
         let floor = RESOLUTION_VARIANCE * sample.resolution * sample.resolution;
-        let level = self.level.distance(&bands, Known { dim: sample.taps, samples, is_doubling: true, floor });
-        let variation = self.variation.distance(&logs, Known { dim: VARIATIONS, samples, is_doubling: false, floor: log_floor });
+        let level = self.level.distance::<true>(&bands, Known { dim: sample.taps, samples, floor });
+        let variation = self.variation.distance::<false>(&logs, Known { dim: VARIATIONS, samples, floor: log_floor });
 
         let is_young = (sample.seen as f32) < sample.samples_a_day;
-        let out = level.square[0].max(variation.square[0]) > BOUND * BOUND && !is_young;
+        let out = larger(level.square[0], variation.square[0]) > BOUND * BOUND && !is_young;
         self.outside = if out { self.outside + 1.0 } else { (self.outside - BACK).max(0.0) };
         let used_to = (self.outside / sample.samples_a_day).powi(2).max(LEAST_WEIGHT);
         let weight = |square: f32| {
-            if is_young || square <= BOUND * BOUND { 1.0 } else { (BOUND * BOUND / square).max(used_to).min(1.0) }
+            if is_young || square <= BOUND * BOUND { 1.0 } else { smaller(larger(BOUND * BOUND / square, used_to), 1.0) }
         };
         let gains = memories.map(|memory| gain(sample.seen, memory));
         let weighed = |square: Lanes| [gains[0] * weight(square[0]), gains[1] * weight(square[1])];
-        self.level.learn(sample.taps, weighed(level.square), &level);
-        self.variation.learn(VARIATIONS, weighed(variation.square), &variation);
+        self.level.learn(weighed(level.square), &level);
+        self.variation.learn(weighed(variation.square), &variation);
 
-        let off_season = self.taps.mean(SEASON_TAP.min(sample.taps - 1)) / sample.scale.max(0.3 * sample.resolution);
+        let off_season = self.taps.mean(SEASON_TAP.min(sample.taps - 1)) / larger(sample.scale, 0.3 * sample.resolution);
         let mean = |square: Lanes| square.iter().sum::<f32>() / MEMORIES as f32;
         let (level_part, variation_part, season_part) =
             (mean(level.square), VARIATION_WEIGHT * mean(variation.square), SEASON_WEIGHT * off_season * off_season);
-        let parts = &level.parts;
         Seen {
             distance: (level_part + variation_part + season_part).sqrt().min(MOST_DISTANCE),
-            scale: (0..sample.taps).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0),
+            scale: level.farthest(sample.taps),
             level: level_part,
             variation: variation_part,
             season: season_part,

@@ -124,13 +124,13 @@ pub fn score(scored: &model::Scored) -> ScoreSaid {
         View::Silence => ("silence", "how long nothing came before it".to_owned()),
         View::Range => ("range", "a value where none can be".to_owned()),
     };
-    let often = if scored.per_week >= 1.0 {
-        format!("something as odd comes {:.0} times a week", scored.per_week)
+    let often = if scored.per_week() >= 1.0 {
+        format!("something as odd comes {:.0} times a week", scored.per_week())
     } else {
-        format!("something as odd comes once in {:.0} weeks", 1.0 / scored.per_week.max(1e-6))
+        format!("something as odd comes once in {:.0} weeks", 1.0 / scored.per_week().max(1e-6))
     };
     let text = format!("stands out most by {what}; {often} when nothing is wrong");
-    ScoreSaid { score: scored.score, sigmas: scored.sigmas, view: view.to_owned(), per_week: Some(scored.per_week), text }
+    ScoreSaid { score: scored.score, sigmas: scored.sigmas, view: view.to_owned(), per_week: Some(scored.per_week()), text }
 }
 
 fn breach(asked: &Sampled<'_>, ahead: &Ahead, side: Side, threshold: f64) -> BreachSaid {

@@ -64,7 +64,7 @@ fn of_samples_it_is_what_forecast_and_detect_say() {
     assert!(breach.reasons.iter().any(|r| r.kind == "shares"), "{:?}", breach.reasons);
     let mut detector = Detector::new(STEP, &BaselineSettings::default(), jiff::tz::TimeZone::UTC);
     let last = samples.iter().map(|&(at, value)| detector.push(at, value)).last().flatten().unwrap();
-    assert_eq!(said.score.map(|s| (s.score, s.per_week)), Some((last.score, Some(last.per_week))));
+    assert_eq!(said.score.map(|s| (s.score, s.per_week)), Some((last.score, Some(last.per_week()))));
     assert_eq!((said.profile.name.as_str(), said.profile.lower, said.profile.upper), ("saturating-gauge", Some(0.0), Some(1.0)));
     assert_eq!(said.periods_s, [86_400.0]);
 }
