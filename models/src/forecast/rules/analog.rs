@@ -35,25 +35,26 @@ pub(in super::super) struct Analog {
 }
 
 impl Analog {
-    /// (weight, where that day's future begins, what is added to it) of past days, the heaviest first.
-    fn days(&self, past: &[f64], season: usize, ages: &[f64; MAX_DAYS]) -> Vec<(f64, usize, f64)> {
+    /// Fills in (weight, where that day's future begins, what is added to it) of past days, the heaviest first; `ages` has what each day's
+    /// age leaves of its weight.
+    fn days(&self, past: &[f64], season: usize, ages: &[f64], days: &mut Vec<(f64, usize, f64)>) {
+        days.clear();
         let n = past.len();
         let compared = ((self.compared * season as f64) as usize).max(2);
         if n < season + compared {
-            return Vec::new();
+            return;
         }
         let now = &past[n - compared..];
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let mean_now = mean(now);
-        let mut days: Vec<(f64, usize, f64)> = (1..=((n - compared) / season).min(MAX_DAYS))
-            .map(|back| {
-                let start = n - back * season;
-                let then = &past[start - compared..start];
-                let shift = if self.shifted { mean_now - mean(then) } else { 0.0 };
-                let distance = now.iter().zip(then).map(|(a, b)| (a - b - shift).abs()).sum::<f64>() / compared as f64;
-                (distance, start, shift)
-            })
-            .collect();
+        let back = (n - compared) / season;
+        days.extend((1..=back.min(ages.len())).map(|back| {
+            let start = n - back * season;
+            let then = &past[start - compared..start];
+            let shift = if self.shifted { mean_now - mean(then) } else { 0.0 };
+            let distance = now.iter().zip(then).map(|(a, b)| (a - b - shift).abs()).sum::<f64>() / compared as f64;
+            (distance, start, shift)
+        }));
         // A day exactly like today must not silence all others: distances count from a tenth of the usual one.
         let usual = days.iter().map(|d| d.0).sum::<f64>() / days.len() as f64;
         for (back, day) in days.iter_mut().enumerate() {
@@ -62,7 +63,6 @@ impl Analog {
         }
         days.sort_by(|a, b| b.0.total_cmp(&a.0));
         days.truncate(MAX_VOTES);
-        days
     }
 }
 
@@ -77,10 +77,12 @@ impl Rule for Analog {
             return;
         }
         let mut votes: Vec<(&[f64], f64, f64)> = Vec::with_capacity(MAX_VOTES);
-        let ages: [f64; MAX_DAYS] = std::array::from_fn(|back| ((back + 1) as f64).powf(-self.age_power));
+        let mut days = Vec::with_capacity(MAX_DAYS);
+        let oldest = (past.values.len() / season).min(MAX_DAYS);
+        let ages: Vec<f64> = (1..=oldest).map(|back| (back as f64).powf(-self.age_power)).collect();
         for (o, &origin) in past.origins.iter().enumerate() {
             let known = &past.values[..origin];
-            let days = self.days(known, season, &ages);
+            self.days(known, season, &ages, &mut days);
             if days.len() < 2 {
                 continue;
             }

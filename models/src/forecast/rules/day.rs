@@ -22,9 +22,7 @@ fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool
         return false;
     }
     let day = usual_day(past, season);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = day[h % season];
-    }
+    out.chunks_mut(season).for_each(|out| out.copy_from_slice(&day[..out.len()]));
     true
 }
 
@@ -41,20 +39,19 @@ fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
     if n < (OTHER_DAYS + 1) * season {
         return day;
     }
-    let mut changes: Vec<f64> = (n - OTHER_DAYS * season..n).map(|i| (past[i] - past[i - season]).abs()).collect();
+    let before = &past[n - (OTHER_DAYS + 1) * season..];
+    let mut changes: Vec<f64> = before[season..].iter().zip(before).map(|(now, then)| (now - then).abs()).collect();
     let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(&mut changes);
-    let typical = |i: usize| {
-        let mut others = [0.0; OTHER_DAYS];
-        (1..=OTHER_DAYS).for_each(|back| others[back - 1] = past[i - back * season]);
-        median_mut(&mut others)
-    };
-    let is_over = (level(past) - typical(n - 1)).abs() <= reach || (past[n - 1] - typical(n - 1)).abs() <= reach;
+    // At each time of the last day, the median of the days before it.
+    let (first, rest) = before.split_at(season);
+    let (second, rest) = rest.split_at(season);
+    let typical = |h: usize| median_mut(&mut [first[h], second[h], rest[h]]);
+    let last = season - 1;
+    let is_over = (level(past) - typical(last)).abs() <= reach || (past[n - 1] - typical(last)).abs() <= reach;
     if is_over {
         for (h, value) in day.iter_mut().enumerate() {
-            let typical = typical(n - season + h);
-            if (*value - typical).abs() > reach {
-                *value = typical;
-            }
+            let typical = typical(h);
+            *value = if (*value - typical).abs() > reach { typical } else { *value };
         }
     }
     day
@@ -66,10 +63,12 @@ fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64]) -
         return false;
     }
     let n = past.len();
-    let mut changes: Vec<f64> = (n - season..n).map(|i| past[i] - past[i - season]).collect();
+    let (before, last) = past[n - 2 * season..].split_at(season);
+    let mut changes: Vec<f64> = last.iter().zip(before).map(|(now, then)| now - then).collect();
     let daily = median_mut(&mut changes);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o += daily * (1 + h / season) as f64;
+    for (days, out) in out.chunks_mut(season).enumerate() {
+        let grown = daily * (1 + days) as f64;
+        out.iter_mut().for_each(|o| *o += grown);
     }
     true
 }
@@ -82,28 +81,30 @@ fn seasonal_median(past: &[f64], season: usize, _since: usize, out: &mut [f64]) 
     if season == 0 || past.len() < 2 * season + 3 {
         return false;
     }
-    let days = (past.len() / season).min(MEDIAN_DAYS);
     let n = past.len();
-    let typical = |ahead: isize| {
-        let mut values = [0.0; MEDIAN_DAYS];
-        let mut count = 0;
-        for day in 1..=days {
-            let back = (day * season) as isize - ahead.rem_euclid(season as isize);
-            if back > 0 && back as usize <= n {
-                values[count] = past[n - back as usize];
-                count += 1;
-            }
-        }
-        median_mut(&mut values[..count])
+    // The last days, oldest first: what comes stands at their beginnings, the last three samples at their ends.
+    let days = |back: usize| &past[n - back * season..][..season];
+    let mut now = match (n / season).min(MEDIAN_DAYS) {
+        2 => medians([days(1), days(2)], out),
+        3 => medians([days(1), days(2), days(3)], out),
+        _ => medians([days(1), days(2), days(3), days(4)], out),
     };
-    // The last three samples stand at -3, -2, -1 steps from the next one.
-    let mut now = [typical(-3), typical(-2), typical(-1)];
     let shift = level(past) - median_mut(&mut now);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = typical(h as isize);
-    }
     add_fading(out, shift, season);
-    out.iter().all(|o| o.is_finite())
+    true
+}
+
+/// Medians of a few days, time by time and again from the first, and those at the times of the last three samples.
+fn medians<const N: usize>(days: [&[f64]; N], out: &mut [f64]) -> [f64; 3] {
+    let season = days[0].len();
+    let reach = out.len().min(season);
+    let begun = days.map(|day| &day[..reach]);
+    for (h, o) in out[..reach].iter_mut().enumerate() {
+        *o = median_mut(&mut begun.map(|day| day[h]));
+    }
+    let (day, rest) = out.split_at_mut(reach);
+    rest.chunks_mut(season).for_each(|rest| rest.copy_from_slice(&day[..rest.len()]));
+    [2, 1, 0].map(|back| median_mut(&mut days.map(|day| day[season - 1 - back % season])))
 }
 
 /// As a week ago, shifted to today's level.
@@ -114,8 +115,8 @@ fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -
     }
     let n = past.len();
     let shift = level(past) - level(&past[..n - week]);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = past[n - week + h % week] + shift;
+    for out in out.chunks_mut(week) {
+        out.iter_mut().zip(&past[n - week..]).for_each(|(o, then)| *o = then + shift);
     }
     true
 }

@@ -57,16 +57,20 @@ fn trend(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
         return false;
     }
     let slope = median_slope(values);
-    let mut offsets: Vec<f64> = values.iter().enumerate().map(|(i, v)| v - slope * i as f64).collect();
+    // Numbers of 32 bits are made floats of several at once.
+    let rough: Vec<f64> = (0..values.len() as u32 as i32).map(|i| slope * f64::from(i)).collect();
+    let mut offsets: Vec<f64> = values.iter().zip(&rough).map(|(v, rough)| v - rough).collect();
     let middle = median_mut(&mut offsets);
     for offset in &mut offsets {
         *offset = (*offset - middle).abs();
     }
     let reach = 3.0 * SIGMA_PER_MAD * median_mut(&mut offsets);
-    let clipped = values.iter().enumerate().map(|(i, v)| {
-        let rough = middle + slope * i as f64;
-        v.clamp(rough - reach, rough + reach)
-    });
+    let clipped = &mut offsets;
+    for ((clipped, v), rough) in clipped.iter_mut().zip(values).zip(&rough) {
+        let (low, high) = (middle + rough - reach, middle + rough + reach);
+        *clipped = if *v < low { low } else { *v };
+        *clipped = if *clipped > high { high } else { *clipped };
+    }
     let (intercept, slope) = line(clipped);
     let end = (values.len() - 1) as f64;
     for (h, o) in out.iter_mut().enumerate() {
@@ -76,12 +80,12 @@ fn trend(past: &[f64], window: usize, since: usize, out: &mut [f64]) -> bool {
 }
 
 /// Least squares of y on 0, 1, 2, ...: (intercept, slope).
-fn line(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let n = values.clone().count() as f64;
+fn line(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
     let mean_x = (n - 1.0) / 2.0;
-    let mean_y = values.clone().sum::<f64>() / n;
+    let mean_y = values.iter().sum::<f64>() / n;
     let (mut xy, mut xx) = (0.0, 0.0);
-    for (i, y) in values.enumerate() {
+    for (i, y) in values.iter().enumerate() {
         let dx = i as f64 - mean_x;
         xy += dx * (y - mean_y);
         xx += dx * dx;
