@@ -18,6 +18,24 @@ pub fn quantile_mut(values: &mut [f64], q: f64) -> f64 {
     if rest == 0.0 || below + 1 == values.len() { low } else { low + rest * (high - low) }
 }
 
+/// The same of sorted values.
+pub(crate) fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let position = q.clamp(0.0, 1.0) * last as f64;
+    let below = position.floor() as usize;
+    let rest = position - below as f64;
+    if rest == 0.0 || below == last { sorted[below] } else { sorted[below] + rest * (sorted[below + 1] - sorted[below]) }
+}
+
+/// The smallest first, in the total order of floats.
+pub(crate) fn sort(values: &mut [f64]) {
+    // As whole numbers of the same order: to compare floats takes several times as long.
+    let ordered = |bits: i64| bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    let mut keys: Vec<i64> = values.iter().map(|v| ordered(v.to_bits() as i64)).collect();
+    keys.sort_unstable();
+    values.iter_mut().zip(keys).for_each(|(value, key)| *value = f64::from_bits(ordered(key) as u64));
+}
+
 /// Median; NaN for an empty slice. Reorders the slice.
 #[inline]
 pub fn median_mut(values: &mut [f64]) -> f64 {
@@ -55,13 +73,22 @@ pub fn weighted_median_mut(pairs: &mut [(f64, f64)]) -> f64 {
 /// Theil and Sen's slope of equally spaced values, per step: the median of slopes, here between each value and the one half the range
 /// later (n/2 pairs instead of n²/2; a quarter of the values may be wild). NaN values are left out; NaN below four values.
 pub fn median_slope(values: &[f64]) -> f64 {
+    median_slope_in(values, &mut Vec::new())
+}
+
+/// The same with room for the slopes.
+pub(crate) fn median_slope_in(values: &[f64], slopes: &mut Vec<f64>) -> f64 {
     if values.len() < 4 {
         return f64::NAN;
     }
     let half = values.len() / 2;
-    let mut slopes: Vec<f64> =
-        values.iter().zip(&values[half..]).map(|(a, b)| (b - a) / half as f64).filter(|slope| !slope.is_nan()).collect();
-    median_mut(&mut slopes)
+    slopes.clear();
+    slopes.extend(values.iter().zip(&values[half..]).map(|(a, b)| (b - a) / half as f64));
+    // Seldom there, and what is collected without asking is collected at once.
+    if slopes.iter().any(|slope| slope.is_nan()) {
+        slopes.retain(|slope| !slope.is_nan());
+    }
+    median_mut(slopes)
 }
 
 /// From the mean absolute deviation of a normal distribution to its sigma: sqrt(pi / 2).
@@ -81,6 +108,15 @@ mod tests {
         assert_eq!(median_mut(&mut v), 2.25);
         assert!((quantile_mut(&mut v, 0.1) - 1.15).abs() < 1e-12);
         assert!(median_mut(&mut []).is_nan());
+    }
+
+    #[test]
+    fn values_are_sorted_in_their_total_order() {
+        let mut v = [1.5, f64::NAN, -0.0, f64::NEG_INFINITY, 0.0, -1.5, f64::INFINITY, 1e-310, -f64::NAN, -3.0];
+        let mut sorted = v;
+        sorted.sort_unstable_by(f64::total_cmp);
+        sort(&mut v);
+        assert_eq!(v.map(f64::to_bits), sorted.map(f64::to_bits));
     }
 
     #[test]

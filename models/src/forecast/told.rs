@@ -81,6 +81,7 @@ impl Told {
     }
 
     /// The path of an origin, as far as it matters, if the rule spoke there.
+    #[inline]
     pub(super) fn path(&self, origin: usize) -> Option<&[f64]> {
         self.said[origin].then(|| &self.paths[self.starts[origin]..self.starts[origin + 1]])
     }

@@ -3,8 +3,8 @@
 //! On loads with a daily rhythm these are what every model has to beat (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice",
 //! 5.2).
 
-use super::Plain;
 use super::level::level;
+use super::{Plain, kept};
 use crate::robust::{SIGMA_PER_MAD, median_mut};
 
 /// As yesterday.
@@ -17,12 +17,14 @@ pub(in super::super) static SEASONAL_MEDIAN: Plain = Plain { name: "seasonal-med
 pub(in super::super) static WEEKLY_SHIFTED: Plain = Plain { name: "weekly-shifted", say: weekly_shifted };
 
 /// As at the same time of the last day, so far as that was a day like others.
-fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool {
     if season == 0 || past.len() < season {
         return false;
     }
-    let day = usual_day(past, season);
-    out.chunks_mut(season).for_each(|out| out.copy_from_slice(&day[..out.len()]));
+    let reach = out.len().min(season);
+    let (day, rest) = out.split_at_mut(reach);
+    usual_day(past, season, day, room);
+    rest.chunks_mut(season).for_each(|rest| rest.copy_from_slice(&day[..rest.len()]));
     true
 }
 
@@ -31,17 +33,17 @@ const OTHER_DAYS: usize = 3;
 /// A value this many robust sigmas of day-to-day change away from the days before is none of a usual day.
 const UNUSUAL: f64 = 6.0;
 
-/// The last day, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm.
+/// Writes the last day, as far as it is asked for, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm.
 /// What still goes on is left as it is, since it may be the new level.
-fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
+fn usual_day(past: &[f64], season: usize, day: &mut [f64], room: &mut Vec<f64>) {
     let n = past.len();
-    let mut day = past[n - season..].to_vec();
+    day.copy_from_slice(&past[n - season..][..day.len()]);
     if n < (OTHER_DAYS + 1) * season {
-        return day;
+        return;
     }
     let before = &past[n - (OTHER_DAYS + 1) * season..];
-    let mut changes: Vec<f64> = before[season..].iter().zip(before).map(|(now, then)| (now - then).abs()).collect();
-    let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(&mut changes);
+    let changes = kept(room, before[season..].iter().zip(before).map(|(now, then)| (now - then).abs()));
+    let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(changes);
     // At each time of the last day, the median of the days before it.
     let (first, rest) = before.split_at(season);
     let (second, rest) = rest.split_at(season);
@@ -54,18 +56,16 @@ fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
             *value = if (*value - typical).abs() > reach { typical } else { *value };
         }
     }
-    day
 }
 
 /// As yesterday plus what a day usually adds (the median change against the day before, over the last day).
-fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    if season == 0 || past.len() < 2 * season || !seasonal(past, season, since, out) {
+fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool {
+    if season == 0 || past.len() < 2 * season || !seasonal(past, season, since, out, room) {
         return false;
     }
     let n = past.len();
     let (before, last) = past[n - 2 * season..].split_at(season);
-    let mut changes: Vec<f64> = last.iter().zip(before).map(|(now, then)| now - then).collect();
-    let daily = median_mut(&mut changes);
+    let daily = median_mut(kept(room, last.iter().zip(before).map(|(now, then)| now - then)));
     for (days, out) in out.chunks_mut(season).enumerate() {
         let grown = daily * (1 + days) as f64;
         out.iter_mut().for_each(|o| *o += grown);
@@ -77,7 +77,7 @@ fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64]) -
 const MEDIAN_DAYS: usize = 4;
 
 /// The median of the last four days at the same time, shifted to today's level; the shift fades over half a day.
-fn seasonal_median(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn seasonal_median(past: &[f64], season: usize, _since: usize, out: &mut [f64], _room: &mut Vec<f64>) -> bool {
     if season == 0 || past.len() < 2 * season + 3 {
         return false;
     }
@@ -108,7 +108,7 @@ fn medians<const N: usize>(days: [&[f64]; N], out: &mut [f64]) -> [f64; 3] {
 }
 
 /// As a week ago, shifted to today's level.
-fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64], _room: &mut Vec<f64>) -> bool {
     let week = 7 * season;
     if season == 0 || past.len() < week + 3 {
         return false;
@@ -140,7 +140,7 @@ mod tests {
         let past: Vec<f64> = (0..200).map(day).collect();
         for member in [&SEASONAL, &SEASONAL_GROWTH, &SEASONAL_MEDIAN, &WEEKLY_SHIFTED] {
             let mut out = [0.0; 30];
-            assert!((member.say)(&past, 24, 0, &mut out), "{}", member.name);
+            assert!((member.say)(&past, 24, 0, &mut out, &mut Vec::new()), "{}", member.name);
             for (h, o) in out.iter().enumerate() {
                 assert!((o - day(200 + h)).abs() < 1e-9, "{} at {h}: {o}", member.name);
             }

@@ -4,99 +4,112 @@
 /// Rows and columns of a tile: what is worked on side by side.
 const TILE: usize = 4;
 
+type Lanes = [f64; TILE];
+
 /// Normal equations X'X and X'y of a regression without intercept.
 #[derive(Clone, Debug)]
 pub(super) struct Ridge {
     width: usize,
-    /// The lower triangle in tiles, by rows of tiles: of 1, 2, 3, ... Rows are padded with zeros to whole tiles, so that no loop has a rest.
-    gram: Vec<[[f64; TILE]; TILE]>,
-    moment: Vec<f64>,
-    /// Room for a row with zeros after it.
-    row: Vec<[f64; TILE]>,
+    /// Tiles beside each other: rows are padded with zeros to whole ones, so that no loop has a rest.
+    across: usize,
+    /// The upper triangle of X'X with X'y as one column more, in tiles: by rows of tiles, each from the diagonal on.
+    gram: Vec<[Lanes; TILE]>,
+    /// Room for a row, and for the row with its target times its weight, zeros after them.
+    row: Vec<Lanes>,
+    weighted: Vec<Lanes>,
     /// Room for the factor of [`Ridge::solve`], by rows.
-    factor: Vec<f64>,
+    factor: Vec<Lanes>,
 }
 
 impl Ridge {
     pub(super) fn new(width: usize) -> Self {
-        let tiles = width.div_ceil(TILE);
-        let gram = vec![[[0.0; TILE]; TILE]; tiles * (tiles + 1) / 2];
-        Self { width, gram, moment: vec![0.0; width], row: vec![[0.0; TILE]; tiles], factor: Vec::new() }
+        let (down, across) = (width.div_ceil(TILE), (width + 1).div_ceil(TILE));
+        let zeros = vec![[0.0; TILE]; across];
+        let gram = vec![[[0.0; TILE]; TILE]; (0..down).map(|above| across - above).sum()];
+        Self { width, across, gram, row: zeros.clone(), weighted: zeros, factor: vec![[0.0; TILE]; width * across] }
     }
 
     pub(super) fn add(&mut self, x: &[f64], y: f64, weight: f64) {
         debug_assert_eq!(x.len(), self.width);
         self.row.as_flattened_mut()[..self.width].copy_from_slice(x);
+        let weighted = self.weighted.as_flattened_mut();
+        weighted.iter_mut().zip(x).for_each(|(place, x)| *place = weight * x);
+        weighted[self.width] = weight * y;
         let mut rest = self.gram.as_mut_slice();
-        for (i, rows) in self.row.iter().enumerate() {
-            let (tiles, tail) = rest.split_at_mut(i + 1);
-            let rows = rows.map(|x| weight * x);
-            tiles.iter_mut().zip(&self.row).for_each(|(tile, columns)| add_product(tile, rows, *columns));
-            rest = tail;
+        for (i, row) in self.row[..self.width.div_ceil(TILE)].iter().enumerate() {
+            let (tiles, below) = rest.split_at_mut(self.across - i);
+            tiles.iter_mut().zip(&self.weighted[i..]).for_each(|(tile, columns)| add_product(tile, *row, *columns));
+            rest = below;
         }
-        let w = weight * y;
-        self.moment.iter_mut().zip(x).for_each(|(m, xi)| *m += w * xi);
     }
 
     /// Weights that minimise the squared error plus `penalty` times the mean diagonal of X'X times their squared length; `false` where
     /// nothing varies. By Cholesky's factorization: the penalty keeps it positive definite.
     pub(super) fn solve(&mut self, penalty: f64, solution: &mut Vec<f64>) -> bool {
         let p = self.width;
-        let diagonal = (0..p).map(|i| self.gram[i / TILE * (i / TILE + 3) / 2][i % TILE][i % TILE]);
-        let trace: f64 = diagonal.sum();
+        let trace: f64 = (0..p).map(|i| self.gram[self.diagonal(i / TILE)][i % TILE][i % TILE]).sum();
         let penalty = penalty * trace / p as f64;
         trace.is_finite() && trace > 0.0 && self.solve_with(|_| penalty, solution)
     }
 
     /// The same with a penalty on the square of each weight.
     pub(super) fn solve_with(&mut self, penalty: impl Fn(usize) -> f64, solution: &mut Vec<f64>) -> bool {
-        let (p, stride) = (self.width, self.row.len() * TILE);
-        self.factor.resize(p * stride, 0.0);
-        let mut rest = self.gram.as_slice();
-        for (i, rows) in self.factor.chunks_mut(TILE * stride).enumerate() {
-            let (tiles, tail) = rest.split_at(i + 1);
-            for (r, row) in rows.chunks_exact_mut(stride).enumerate() {
-                row.as_chunks_mut().0.iter_mut().zip(tiles).for_each(|(place, tile)| *place = tile[r]);
-            }
-            rest = tail;
-        }
-        solution.clear();
+        let (p, across) = (self.width, self.across);
         for i in 0..p {
-            let (head, tail) = self.factor.split_at_mut(i * stride);
-            let row = &mut tail[..=i];
-            for (j, above) in head.chunks_exact(stride).enumerate() {
-                let (known, rest) = row.split_at_mut(j);
-                rest[0] = (rest[0] - dot(known, above)) / above[j];
+            let (at, lane) = (i / TILE, i % TILE);
+            let tiles = &self.gram[self.diagonal(at)..][..across - at];
+            let (known, rest) = self.factor.split_at_mut(i * across);
+            let row = &mut rest[at..across];
+            // The last column is the moments: what comes of them is the forward substitution.
+            for (column, (place, tile)) in row.iter_mut().zip(tiles).enumerate() {
+                let dot = dot_of_columns(known, across, (at, lane), at + column);
+                *place = std::array::from_fn(|k| tile[lane][k] - dot[k]);
+                if column == 0 {
+                    place[lane] = tile[lane][lane] + penalty(i) - dot[lane];
+                }
             }
-            let (known, pivot) = row.split_at_mut(i);
-            let square = pivot[0] + penalty(i) - dot(known, known);
+            let square = row[0][lane];
             if square.is_nan() || square <= 0.0 {
                 return false;
             }
-            pivot[0] = square.sqrt();
-            // Forth while at it, and back from the last weight to the first.
-            solution.push((self.moment[i] - dot(known, solution)) / pivot[0]);
+            let pivot = square.sqrt();
+            row.iter_mut().for_each(|place| *place = place.map(|value| value / pivot));
+            row[0][lane] = pivot;
         }
+        let factor = self.factor.as_flattened();
+        solution.clear();
+        solution.resize(p, 0.0);
         for i in (0..p).rev() {
-            let column = self.factor.iter().skip((i + 1) * stride + i).step_by(stride);
-            let (unsolved, solved) = solution.split_at_mut(i + 1);
-            let dot: f64 = column.zip(&*solved).map(|(a, b)| a * b).sum();
-            unsolved[i] = (unsolved[i] - dot) / self.factor[i * stride + i];
+            let row = &factor[i * across * TILE..][..=p];
+            let dot: f64 = row[i + 1..p].iter().zip(&solution[i + 1..]).map(|(a, b)| a * b).sum();
+            solution[i] = (row[p] - dot) / row[i];
         }
         solution.iter().all(|w| w.is_finite())
+    }
+
+    /// Where the tile on the diagonal of a row of tiles is.
+    fn diagonal(&self, row: usize) -> usize {
+        row * self.across - row * row.saturating_sub(1) / 2
     }
 }
 
 /// Adds the products of some rows' values with some columns'.
 #[inline(always)]
-fn add_product(tile: &mut [[f64; TILE]; TILE], rows: [f64; TILE], columns: [f64; TILE]) {
+fn add_product(tile: &mut [Lanes; TILE], rows: Lanes, columns: Lanes) {
     for (sums, row) in tile.iter_mut().zip(rows) {
         *sums = std::array::from_fn(|i| sums[i] + row * columns[i]);
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// Products of a column (tile and lane) with each of a tile's columns, over rows of so many tiles.
+#[inline(always)]
+fn dot_of_columns(rows: &[Lanes], across: usize, (at, lane): (usize, usize), tile: usize) -> Lanes {
+    let mut sums = [0.0; TILE];
+    for row in rows.chunks_exact(across) {
+        let (value, columns) = (row[at][lane], row[tile]);
+        sums = std::array::from_fn(|i| sums[i] + value * columns[i]);
+    }
+    sums
 }
 
 #[cfg(test)]
