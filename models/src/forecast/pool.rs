@@ -152,42 +152,31 @@ impl Pool {
 fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
     // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not
     // outweigh all others.
-    let hard: Vec<f64> = (0..origins * blocks)
-        .map(|at| {
-            let (sum, count) = voices.iter().map(|v| v.wrong[at]).filter(|e| e.is_finite()).fold((0.0, 0.0), |(s, c), e| (s + e, c + 1.0));
-            if count > 0.0 { sum / count } else { f64::NAN }
-        })
-        .collect();
+    let mut known = vec![(0.0, 0.0); origins * blocks];
+    for voice in &*voices {
+        for ((sum, count), wrong) in known.iter_mut().zip(&voice.wrong) {
+            let is_known = wrong.is_finite();
+            *sum += if is_known { *wrong } else { 0.0 };
+            *count += f64::from(u8::from(is_known));
+        }
+    }
+    let hard: Vec<f64> = known.into_iter().map(|(sum, count)| if count > 0.0 { sum / count } else { f64::NAN }).collect();
     let recent: Vec<f64> = (0..origins).map(|o| 0.5_f64.powf((origins - 1 - o) as f64 / HALF_LIFE_ORIGINS)).collect();
+    let errors: Vec<Option<f64>> = voices.iter().flat_map(|v| relative_errors(v, &hard, &recent, blocks)).collect();
+    let (mut raw, mut ranked) = (Vec::with_capacity(voices.len()), Vec::with_capacity(voices.len()));
     for b in 0..blocks {
-        let errors: Vec<Option<f64>> = voices
-            .iter()
-            .map(|v| {
-                if 2 * v.spoke <= origins && origins > 0 {
-                    return None;
-                }
-                let (mut sum, mut weight) = (0.0, 0.0);
-                for (o, recent) in recent.iter().enumerate() {
-                    let (wrong, hard) = (v.wrong[o * blocks + b], hard[o * blocks + b]);
-                    if wrong.is_finite() && hard.is_finite() {
-                        // Where nobody was wrong nobody was worse than another.
-                        let relative = if hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
-                        sum += recent * relative.ln();
-                        weight += recent;
-                    }
-                }
-                Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })
-            })
-            .collect();
-        let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-        let mut raw: Vec<f64> = errors
-            .iter()
-            .zip(voices.iter())
-            .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER)))
-            .collect();
+        let of_block = || errors.iter().skip(b).step_by(blocks);
+        let best = of_block().flatten().copied().fold(f64::INFINITY, f64::min);
+        raw.clear();
+        raw.extend(
+            of_block()
+                .zip(voices.iter())
+                .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER))),
+        );
         // Stable: of equals the first ones are heard.
-        let mut ranked: Vec<usize> = (0..raw.len()).collect();
-        ranked.sort_by(|&a, &b| raw[b].total_cmp(&raw[a]));
+        ranked.clear();
+        ranked.extend(0..raw.len());
+        ranked.sort_by(|&a: &usize, &b| f64::total_cmp(&raw[b], &raw[a]));
         ranked.iter().skip(MAX_HEARD).for_each(|&unheard| raw[unheard] = 0.0);
         let total: f64 = raw.iter().sum();
         for (i, (voice, weight)) in voices.iter_mut().zip(&raw).enumerate() {
@@ -196,4 +185,25 @@ fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
             voice.weights.push(if total > 0.0 && total.is_finite() { weight / total } else { fallback });
         }
     }
+}
+
+/// How wrong a voice was against all others, block by block: a mean of logarithms, those of recent origins counting more. `None` where it
+/// spoke at too few.
+fn relative_errors(voice: &Voice, hard: &[f64], recent: &[f64], blocks: usize) -> Vec<Option<f64>> {
+    if 2 * voice.spoke <= recent.len() && !recent.is_empty() {
+        return vec![None; blocks];
+    }
+    let mut sums = vec![(0.0, 0.0); blocks];
+    let origins = voice.wrong.chunks_exact(blocks).zip(hard.chunks_exact(blocks)).zip(recent);
+    for ((wrong, hard), recent) in origins {
+        for ((sum, weight), (wrong, hard)) in sums.iter_mut().zip(wrong.iter().zip(hard)) {
+            if wrong.is_finite() && hard.is_finite() {
+                // Where nobody was wrong nobody was worse than another.
+                let relative = if *hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
+                *sum += recent * relative.ln();
+                *weight += recent;
+            }
+        }
+    }
+    sums.into_iter().map(|(sum, weight)| Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })).collect()
 }

@@ -57,7 +57,7 @@ impl Told {
 
     fn blank(horizon: usize, starts: Rc<[usize]>) -> Self {
         let (end, origins) = (starts.last().copied().unwrap_or(0), starts.len().saturating_sub(1));
-        Self { horizon, starts, paths: vec![0.0; end], said: vec![false; origins] }
+        Self { horizon, starts, paths: Vec::with_capacity(end), said: vec![false; origins] }
     }
 
     pub(super) fn horizon(&self) -> usize {
@@ -76,7 +76,12 @@ impl Told {
 
     /// Has the path of one origin written; it counts if `write` says so and all of it is finite.
     pub(super) fn write(&mut self, origin: usize, write: impl FnOnce(&mut [f64]) -> bool) {
-        let path = &mut self.paths[self.starts[origin]..self.starts[origin + 1]];
+        let (start, end) = (self.starts[origin], self.starts[origin + 1]);
+        // Room that nobody writes to is never made.
+        if self.paths.len() < end {
+            self.paths.resize(end, 0.0);
+        }
+        let path = &mut self.paths[start..end];
         self.said[origin] = write(path) && all_finite(path);
     }
 
