@@ -54,21 +54,26 @@ fn transform(re: &mut [f64], im: &mut [f64], roots: &Roots) {
     while half < n {
         let (sin, cos) = (&roots.sin[half - 1..][..half], &roots.cos[half - 1..][..half]);
         for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
-            let (a, b) = (re.split_at_mut(half), im.split_at_mut(half));
-            if half < LANES { butterflies::<1>(a, b, sin, cos) } else { butterflies::<LANES>(a, b, sin, cos) }
+            let (re, im) = (halves(re, half), halves(im, half));
+            if half < LANES { butterflies::<1>(re, im, sin, cos) } else { butterflies::<LANES>(re, im, sin, cos) }
         }
         half *= 2;
     }
+}
+
+fn halves(values: &mut [f64], half: usize) -> [&mut [f64]; 2] {
+    let (a, b) = values.split_at_mut(half);
+    [a, b]
 }
 
 /// Butterflies that are worked out side by side.
 const LANES: usize = 2;
 
 /// Those of one stage between two halves, real and imaginary parts.
-#[inline(always)]
-fn butterflies<const N: usize>(re: (&mut [f64], &mut [f64]), im: (&mut [f64], &mut [f64]), sin: &[f64], cos: &[f64]) {
-    let re = re.0.as_chunks_mut::<N>().0.iter_mut().zip(re.1.as_chunks_mut::<N>().0);
-    let im = im.0.as_chunks_mut::<N>().0.iter_mut().zip(im.1.as_chunks_mut::<N>().0);
+#[inline]
+fn butterflies<const N: usize>([re_a, re_b]: [&mut [f64]; 2], [im_a, im_b]: [&mut [f64]; 2], sin: &[f64], cos: &[f64]) {
+    let re = re_a.as_chunks_mut::<N>().0.iter_mut().zip(re_b.as_chunks_mut::<N>().0);
+    let im = im_a.as_chunks_mut::<N>().0.iter_mut().zip(im_b.as_chunks_mut::<N>().0);
     let roots = sin.as_chunks::<N>().0.iter().zip(cos.as_chunks::<N>().0);
     for (((re_a, re_b), (im_a, im_b)), (sin, cos)) in re.zip(im).zip(roots) {
         let x: [f64; N] = from_fn(|k| re_b[k] * cos[k] - im_b[k] * sin[k]);

@@ -59,7 +59,7 @@ fn by_network<const N: usize>(rows: &[Row<'_>], half: f64, out: &mut [f64]) {
 }
 
 /// The median of each lane.
-#[inline(always)]
+#[inline]
 fn medians<const N: usize>(mut values: [[f64; LANES]; N], mut weights: [[u64; LANES]; N], half: f64) -> [f64; LANES] {
     falling(&mut values, &mut weights);
     // From the highest down: the lowest value that no more than half of the weight lies above, and where exactly half does the middle
@@ -78,7 +78,7 @@ fn medians<const N: usize>(mut values: [[f64; LANES]; N], mut weights: [[u64; LA
 }
 
 /// Puts values and their weights in order, lane by lane, the highest first.
-#[inline(always)]
+#[inline]
 fn falling<const N: usize>(values: &mut [[f64; LANES]; N], weights: &mut [[u64; LANES]; N]) {
     /// Pair after pair, written out: a loop over pairs is compiled to one.
     macro_rules! in_order {
@@ -99,7 +99,7 @@ fn falling<const N: usize>(values: &mut [[f64; LANES]; N], weights: &mut [[u64; 
 }
 
 /// The higher value with its weight to the first place.
-#[inline(always)]
+#[inline]
 fn exchange<const N: usize>(values: &mut [[f64; LANES]; N], weights: &mut [[u64; LANES]; N], first: usize, second: usize) {
     for lane in 0..LANES {
         let (a, b) = (values[first][lane], values[second][lane]);

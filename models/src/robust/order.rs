@@ -34,7 +34,7 @@ pub(super) fn pair(values: &mut [f64], k: usize) -> (f64, f64) {
         }
         let sample = sample(range);
         let pivot = sample[(k * SAMPLE / range.len()).min(SAMPLE - 1)];
-        // Said this way round it is one instruction less: nothing is unordered.
+        #[allow(clippy::neg_cmp_op_on_partial_ord, reason = "nothing is unordered, and said this way round it is one instruction less")]
         let below = partition(range, |value| !(value >= pivot));
         if k < below {
             above = pivot;
@@ -101,7 +101,7 @@ fn partition(range: &mut [f64], wanted: impl Fn(f64) -> bool) -> usize {
 }
 
 /// A few values in order, infinities after them.
-#[inline(always)]
+#[inline]
 fn padded<const N: usize>(values: &[f64], network: impl Fn(&mut [f64; N])) -> [f64; N] {
     let mut sorted = [f64::INFINITY; N];
     sorted.iter_mut().zip(values).for_each(|(place, value)| *place = *value);
@@ -121,7 +121,7 @@ macro_rules! in_order {
 }
 
 /// Batcher's odd-even mergesort ("Sorting networks and their applications", 1968).
-#[inline(always)]
+#[inline]
 fn network_of_8(v: &mut [f64; 8]) {
     in_order!(v: 0 2, 1 3, 4 6, 5 7, 0 4, 1 5, 2 6, 3 7, 0 1, 2 3, 4 5, 6 7, 2 4, 3 5, 1 4, 3 6, 1 2, 3 4, 5 6);
 }

@@ -68,7 +68,9 @@ fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64], r
     let daily = median_mut(kept(room, last.iter().zip(before).map(|(now, then)| now - then)));
     for (days, out) in out.chunks_mut(season).enumerate() {
         let grown = daily * (1 + days) as f64;
-        out.iter_mut().for_each(|o| *o += grown);
+        for o in out {
+            *o += grown;
+        }
     }
     true
 }

@@ -39,12 +39,14 @@ pub(super) use winters::HoltWinters;
 
 use super::told::{Past, Rule, Told};
 
+/// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps
+/// after; `false` where it has nothing to say. `room` is for whatever it has to put somewhere.
+type Say = fn(past: &[f64], season: usize, since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool;
+
 /// A rule that needs nothing but the past of one origin, asked at each in turn.
 pub(super) struct Plain {
     name: &'static str,
-    /// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps
-    /// after; `false` where it has nothing to say. `room` is for whatever it has to put somewhere.
-    say: fn(past: &[f64], season: usize, since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool,
+    say: Say,
 }
 
 impl Rule for Plain {

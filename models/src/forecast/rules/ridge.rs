@@ -73,7 +73,9 @@ impl Ridge {
                 return false;
             }
             let pivot = square.sqrt();
-            row.iter_mut().for_each(|place| *place = place.map(|value| value / pivot));
+            for place in row.iter_mut() {
+                *place = place.map(|value| value / pivot);
+            }
             row[0][lane] = pivot;
         }
         let factor = self.factor.as_flattened();
@@ -94,7 +96,7 @@ impl Ridge {
 }
 
 /// Adds the products of some rows' values with some columns'.
-#[inline(always)]
+#[inline]
 fn add_product(tile: &mut [Lanes; TILE], rows: Lanes, columns: Lanes) {
     for (sums, row) in tile.iter_mut().zip(rows) {
         *sums = std::array::from_fn(|i| sums[i] + row * columns[i]);
@@ -102,7 +104,7 @@ fn add_product(tile: &mut [Lanes; TILE], rows: Lanes, columns: Lanes) {
 }
 
 /// Products of a column (tile and lane) with each of a tile's columns, over rows of so many tiles.
-#[inline(always)]
+#[inline]
 fn dot_of_columns(rows: &[Lanes], across: usize, (at, lane): (usize, usize), tile: usize) -> Lanes {
     let mut sums = [0.0; TILE];
     for row in rows.chunks_exact(across) {
