@@ -1,5 +1,10 @@
 //! Statistics that a few wild values cannot move: median, quantile, median slope.
 
+mod columns;
+mod order;
+
+pub(crate) use columns::weighted_medians;
+
 /// The `q`-quantile (0..=1) of `values` by linear interpolation between order statistics (Hyndman and Fan's type 7, R's default);
 /// NaN for an empty slice. Reorders the slice.
 pub fn quantile_mut(values: &mut [f64], q: f64) -> f64 {
@@ -8,18 +13,34 @@ pub fn quantile_mut(values: &mut [f64], q: f64) -> f64 {
     }
     let position = q.clamp(0.0, 1.0) * (values.len() - 1) as f64;
     let below = position.floor() as usize;
-    let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let (low, high) = order::pair(values, below);
     let rest = position - below as f64;
-    if rest == 0.0 || above.is_empty() {
-        return low;
-    }
-    let high = above.iter().copied().fold(f64::INFINITY, f64::min);
-    low + rest * (high - low)
+    if rest == 0.0 || below + 1 == values.len() { low } else { low + rest * (high - low) }
+}
+
+/// The same of sorted values.
+pub(crate) fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let position = q.clamp(0.0, 1.0) * last as f64;
+    let below = position.floor() as usize;
+    let rest = position - below as f64;
+    if rest == 0.0 || below == last { sorted[below] } else { sorted[below] + rest * (sorted[below + 1] - sorted[below]) }
+}
+
+/// The smallest first, in the total order of floats.
+pub(crate) fn sort(values: &mut [f64]) {
+    // As whole numbers of the same order: to compare floats takes several times as long.
+    let ordered = |bits: i64| bits ^ ((bits >> 63) as u64 >> 1) as i64;
+    let mut keys: Vec<i64> = values.iter().map(|v| ordered(v.to_bits() as i64)).collect();
+    keys.sort_unstable();
+    values.iter_mut().zip(keys).for_each(|(value, key)| *value = f64::from_bits(ordered(key) as u64));
 }
 
 /// Median; NaN for an empty slice. Reorders the slice.
+#[inline]
 pub fn median_mut(values: &mut [f64]) -> f64 {
     match *values {
+        [a, b] => a.min(b) + 0.5 * (a.max(b) - a.min(b)),
         // Forecasts take medians of three and four by the thousand: the middle without a sort.
         [a, b, c] => a.min(b).max(a.max(b).min(c)),
         [a, b, c, d] => {
@@ -49,76 +70,25 @@ pub fn weighted_median_mut(pairs: &mut [(f64, f64)]) -> f64 {
     f64::NAN
 }
 
-/// Steps that are worked on side by side: what a processor's registers hold.
-const LANES: usize = 4;
-/// Rows that [`weighted_medians`] compares pair by pair.
-const MAX_ROWS: usize = 8;
-
-/// The weighted median of several rows, column by column; rows past the first [`MAX_ROWS`] are not heard. Each row is (values, what is
-/// added to them, weight above zero) and at least as long as `out`.
-///
-/// Forecasts are made of such medians. All rows are compared with all, over several columns side by side and without a branch that depends
-/// on the data: a fraction of what a sort of each column takes.
-pub(crate) fn weighted_medians(rows: &[(&[f64], f64, f64)], out: &mut [f64]) {
-    let rows = &rows[..rows.len().min(MAX_ROWS)];
-    let mut weights = [0.0; MAX_ROWS];
-    weights.iter_mut().zip(rows).for_each(|(weight, row)| *weight = row.2);
-    let total = rows.iter().map(|row| row.2).sum::<f64>();
-    if total.is_nan() || total <= 0.0 {
-        out.fill(f64::NAN);
-        return;
-    }
-    let half = total / 2.0;
-    for (chunk, out) in out.chunks_mut(LANES).enumerate() {
-        let at = chunk * LANES;
-        let mut values = [[0.0; LANES]; MAX_ROWS];
-        for (lanes, (row, added, _)) in values.iter_mut().zip(rows) {
-            for (lane, value) in lanes.iter_mut().zip(&row[at..at + out.len()]) {
-                *lane = value + added;
-            }
-        }
-        // The lowest value that no more than half of the weight lies above.
-        let above = |of: &[f64; LANES]| {
-            let mut above = [0.0; LANES];
-            for (other, weight) in values.iter().zip(&weights).take(rows.len()) {
-                for lane in 0..LANES {
-                    let counts = 0_u64.wrapping_sub(u64::from(other[lane] > of[lane]));
-                    above[lane] += f64::from_bits(weight.to_bits() & counts);
-                }
-            }
-            above
-        };
-        let mut low = [f64::INFINITY; LANES];
-        for value in values.iter().take(rows.len()) {
-            let above = above(value);
-            for lane in 0..LANES {
-                low[lane] = if above[lane] <= half && value[lane] < low[lane] { value[lane] } else { low[lane] };
-            }
-        }
-        // Where exactly half lies above it, the middle between it and the next.
-        let above = above(&low);
-        let mut high = [f64::INFINITY; LANES];
-        for value in values.iter().take(rows.len()) {
-            for lane in 0..LANES {
-                high[lane] = if value[lane] > low[lane] && value[lane] < high[lane] { value[lane] } else { high[lane] };
-            }
-        }
-        for (lane, o) in out.iter_mut().enumerate() {
-            *o = if above[lane] == half && high[lane].is_finite() { f64::midpoint(low[lane], high[lane]) } else { low[lane] };
-        }
-    }
-}
-
 /// Theil and Sen's slope of equally spaced values, per step: the median of slopes, here between each value and the one half the range
 /// later (n/2 pairs instead of n²/2; a quarter of the values may be wild). NaN values are left out; NaN below four values.
 pub fn median_slope(values: &[f64]) -> f64 {
+    median_slope_in(values, &mut Vec::new())
+}
+
+/// The same with room for the slopes.
+pub(crate) fn median_slope_in(values: &[f64], slopes: &mut Vec<f64>) -> f64 {
     if values.len() < 4 {
         return f64::NAN;
     }
     let half = values.len() / 2;
-    let mut slopes: Vec<f64> =
-        values.iter().zip(&values[half..]).map(|(a, b)| (b - a) / half as f64).filter(|slope| !slope.is_nan()).collect();
-    median_mut(&mut slopes)
+    slopes.clear();
+    slopes.extend(values.iter().zip(&values[half..]).map(|(a, b)| (b - a) / half as f64));
+    // Seldom there, and what is collected without asking is collected at once.
+    if slopes.iter().any(|slope| slope.is_nan()) {
+        slopes.retain(|slope| !slope.is_nan());
+    }
+    median_mut(slopes)
 }
 
 /// From the mean absolute deviation of a normal distribution to its sigma: sqrt(pi / 2).
@@ -141,33 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn values_are_sorted_in_their_total_order() {
+        let mut v = [1.5, f64::NAN, -0.0, f64::NEG_INFINITY, 0.0, -1.5, f64::INFINITY, 1e-310, -f64::NAN, -3.0];
+        let mut sorted = v;
+        sorted.sort_unstable_by(f64::total_cmp);
+        sort(&mut v);
+        assert_eq!(v.map(f64::to_bits), sorted.map(f64::to_bits));
+    }
+
+    #[test]
     fn weighted_median_follows_the_weight() {
         assert_eq!(weighted_median_mut(&mut [(1.0, 1.0), (2.0, 1.0), (9.0, 5.0)]), 9.0);
         assert_eq!(weighted_median_mut(&mut [(1.0, 1.0), (3.0, 1.0)]), 2.0);
         assert!(weighted_median_mut(&mut []).is_nan() && weighted_median_mut(&mut [(1.0, 0.0)]).is_nan());
-    }
-
-    #[test]
-    fn columns_side_by_side_have_the_median_that_each_has_alone() {
-        let mut state = 7_u64;
-        let mut next = |of: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) % of) as f64
-        };
-        for len in 0..300 {
-            // Whole weights: sums are exact, so that ties are ties either way. More rows than are heard, too.
-            let columns = 1 + len % 11;
-            let rows: Vec<(Vec<f64>, f64, f64)> =
-                (0..=next(10) as usize).map(|_| ((0..columns).map(|_| next(6)).collect(), next(3), 1.0 + next(4))).collect();
-            let mut out = vec![0.0; columns];
-            weighted_medians(&rows.iter().map(|(values, added, weight)| (&values[..], *added, *weight)).collect::<Vec<_>>(), &mut out);
-            for (column, median) in out.iter().enumerate() {
-                let heard = rows.iter().take(MAX_ROWS);
-                let mut alone: Vec<(f64, f64)> = heard.map(|(values, added, weight)| (values[column] + added, *weight)).collect();
-                let alone = weighted_median_mut(&mut alone);
-                assert!(*median == alone || (median.is_nan() && alone.is_nan()), "{rows:?} at {column}: {median}, not {alone}");
-            }
-        }
     }
 
     #[test]

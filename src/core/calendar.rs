@@ -49,10 +49,19 @@ impl Days {
         let first = last - step.times(past as i64 - 1);
         let times = (0..(past + ahead) as i64).map(|i| first + step.times(i));
         let (mut offset_steps, mut unlike) = (Vec::with_capacity(past + ahead), Vec::with_capacity(past + ahead));
+        // Asked of the zone once a stretch of one offset, and of the holidays once a day.
+        let mut stretch = Stretch::EMPTY;
+        let mut day = (i64::MIN, false);
         for at in times {
-            let offset_ms = civil::offset_ms(&self.zone, at);
-            offset_steps.push(i32::try_from((offset_ms + step_ms / 2).div_euclid(step_ms)).unwrap_or(0));
-            unlike.push(!self.holidays.is_empty() && self.is_holiday(at));
+            if !stretch.holds(at) {
+                stretch = Stretch::from(&self.zone, at);
+            }
+            offset_steps.push(i32::try_from((stretch.offset_ms + step_ms / 2).div_euclid(step_ms)).unwrap_or(0));
+            let number = at.as_millis().saturating_add(stretch.offset_ms).div_euclid(Span::DAY.as_millis());
+            if !self.holidays.is_empty() && number != day.0 {
+                day = (number, self.is_holiday(at));
+            }
+            unlike.push(day.1);
         }
         let is_changed = offset_steps.windows(2).any(|w| w[0] != w[1]);
         (is_changed || unlike.contains(&true)).then_some(Calendar { offset_steps, unlike })
@@ -69,6 +78,29 @@ impl Days {
     fn is_holiday(&self, at: Timestamp) -> bool {
         let time = jiff::Timestamp::from_millisecond(at.as_millis());
         time.is_ok_and(|time| self.holidays.contains(&time.to_zoned(self.zone.clone()).date()))
+    }
+}
+
+/// A time in which the clock on the wall keeps its distance from UTC.
+struct Stretch {
+    from_ms: i64,
+    /// The first millisecond after it.
+    until_ms: i64,
+    offset_ms: i64,
+}
+
+impl Stretch {
+    const EMPTY: Self = Self { from_ms: 0, until_ms: 0, offset_ms: 0 };
+
+    /// The rest of the one that a time lies in, up to the zone's next change.
+    fn from(zone: &TimeZone, at: Timestamp) -> Self {
+        let next = jiff::Timestamp::from_millisecond(at.as_millis()).ok().and_then(|time| zone.following(time).next());
+        let until_ms = next.map_or(i64::MAX, |change| change.timestamp().as_millisecond());
+        Self { from_ms: at.as_millis(), until_ms, offset_ms: civil::offset_ms(zone, at) }
+    }
+
+    fn holds(&self, at: Timestamp) -> bool {
+        (self.from_ms..self.until_ms).contains(&at.as_millis())
     }
 }
 
@@ -122,6 +154,21 @@ mod tests {
         // The day after is an ordinary one again.
         let with = error(&days, &days, at("2026-11-11T23:00:00Z"));
         assert!(with < 5.0, "the day after: {with:.2}");
+    }
+
+    #[test]
+    fn every_step_has_the_offset_and_the_day_that_it_has_alone() {
+        let days = berlin(&["2026-10-25", "2026-10-27"]);
+        for (last, step) in [("2026-10-25T03:20:00Z", Span::HOUR), ("2026-10-25T00:55:00Z", Span::from_millis(300_000))] {
+            let last = at(last);
+            let told = days.calendar(last, step, 100, 60).unwrap();
+            let first = last - step.times(99);
+            for i in 0..160 {
+                let then = first + step.times(i as i64);
+                let offset_steps = civil::offset_ms(&days.zone, then) / step.as_millis();
+                assert_eq!((i64::from(told.offset_steps[i]), told.unlike[i]), (offset_steps, days.is_holiday(then)), "{then:?}");
+            }
+        }
     }
 
     #[test]

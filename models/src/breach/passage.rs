@@ -7,6 +7,7 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::forecast::Fitted;
+use crate::robust::{quantile_sorted, sort};
 
 /// First-passage distribution on the forecast's grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,48 +35,46 @@ impl Passage {
             rest *= persistence;
         }
         // How far past the threshold (positive) or short of it (negative) the median path is.
-        let lead = |h: usize| sign * (fitted.median()[h] + drift[h] - threshold);
+        let lead: Vec<f64> = fitted.median().iter().zip(&drift).map(|(median, drift)| sign * (median + drift - threshold)).collect();
 
         // Steps that lie in the past by now can no longer be the first to reach anything; a run that would end past the horizon is not known.
         let begin = (elapsed.max(0.0).floor() as usize).min(horizon);
         let sustain = sustain.clamp(1, horizon.max(1));
         let starts = begin..(horizon + 1 - sustain).max(begin);
         let paths = errors.origins();
-        let mut best = vec![f64::NEG_INFINITY; paths];
-        let mut over = vec![vec![0.0; paths]; horizon];
-        let mut path = vec![0.0; horizon];
-        for p in 0..paths {
-            errors.path(p, &mut path);
-            for (h, margin) in path.iter_mut().enumerate() {
-                *margin = lead(h) + sign * *margin;
-            }
-            for h in begin..horizon {
-                if starts.contains(&h) {
-                    best[p] = best[p].max(weakest(&path[h..h + sustain]));
-                }
-                over[h][p] = best[p];
-            }
+        let mut margins = vec![0.0; paths * horizon];
+        for (p, path) in margins.chunks_exact_mut(horizon.max(1)).enumerate() {
+            errors.path(p, path);
+            path.iter_mut().zip(&lead).for_each(|(margin, lead)| *margin = lead + sign * *margin);
         }
         let base = base_rate(fitted, threshold, upward, sustain);
-        let mut reached = Vec::with_capacity(horizon);
+        let mut best = vec![f64::NEG_INFINITY; paths];
+        let mut sorted = Vec::with_capacity(paths);
+        let mut reached = vec![0.0; begin];
+        let (mut p, mut is_old) = (0.0, false);
         let mut so_far: f64 = 0.0;
         let mut lead_so_far = f64::NEG_INFINITY;
-        for (h, margins) in over.iter().enumerate() {
-            if h < begin {
-                reached.push(0.0);
-                continue;
-            }
+        for h in begin..horizon {
             if starts.contains(&h) {
-                lead_so_far = lead_so_far.max((h..h + sustain).map(lead).fold(f64::INFINITY, f64::min));
+                lead_so_far = lead_so_far.max(weakest(&lead[h..h + sustain]));
+                for (best, path) in best.iter_mut().zip(margins.chunks_exact(horizon)) {
+                    let margin = weakest(&path[h..h + sustain]);
+                    is_old &= margin <= *best;
+                    *best = best.max(margin);
+                }
             }
-            let p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(margins) };
+            // Most steps bring no path nearer than it has been: what was said of them stands.
+            if !is_old {
+                p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(&best, &mut sorted) };
+                is_old = paths > 0;
+            }
             let weight = paths as f64;
             // The base rate is about the whole horizon: it enters in proportion to the time that has passed.
             let prior = base * (h + 1) as f64 / horizon as f64;
             so_far = so_far.max((p * weight + prior * PRIOR_PATHS) / (weight + PRIOR_PATHS));
             reached.push(so_far.clamp(0.0, 1.0));
         }
-        let median = crossing(starts, sustain, lead);
+        let median = crossing(starts, sustain, |h| lead[h]);
         Self { reached, median }
     }
 
@@ -123,13 +122,14 @@ fn base_rate(fitted: &Fitted, threshold: f64, upward: bool, sustain: usize) -> f
 
 /// Smoothed share of margins at or over zero: the mean of the normal kernel's cumulative distribution, bandwidth by Silverman's rule
 /// ("Density Estimation", 1986, eq. 3.31) with the smaller of sigma and the interquartile range.
-fn share_over(margins: &[f64]) -> f64 {
-    let mut sorted = margins.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
+fn share_over(margins: &[f64], sorted: &mut Vec<f64>) -> f64 {
+    sorted.clear();
+    sorted.extend_from_slice(margins);
+    sort(sorted);
     let n = sorted.len() as f64;
     let mean = sorted.iter().sum::<f64>() / n;
     let sigma = (sorted.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / n).sqrt();
-    let range = crate::robust::quantile_mut(&mut sorted.clone(), 0.75) - crate::robust::quantile_mut(&mut sorted.clone(), 0.25);
+    let range = quantile_sorted(sorted, 0.75) - quantile_sorted(sorted, 0.25);
     let spread = if range > 0.0 { sigma.min(range / 1.349) } else { sigma };
     let bandwidth = 0.9 * spread * n.powf(-0.2);
     if bandwidth <= f64::EPSILON * mean.abs() || !bandwidth.is_finite() {

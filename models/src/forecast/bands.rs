@@ -11,6 +11,8 @@ use std::sync::OnceLock;
 
 use ndarray::Array2;
 
+use crate::robust::sort;
+
 /// Steps at which quantiles are computed; between them they are interpolated.
 const MAX_KNOTS: usize = 16;
 /// Errors of steps within this share of the horizon are taken together.
@@ -65,7 +67,7 @@ impl Near {
             pool.extend(row.iter().skip(from).take(to - from + 1).filter(|e| e.is_finite()).map(|e| e * factor));
             seen += usize::from(pool.len() > before);
         }
-        pool.sort_unstable_by(f64::total_cmp);
+        sort(&mut pool);
         // Origins that have seen the distance, not all there are: with a horizon longer than the past most have not.
         Self { errors: pool, widening: (1.0 + PRICE / seen.max(1) as f64).min(MAX_WIDENING) }
     }

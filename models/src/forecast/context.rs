@@ -86,6 +86,11 @@ impl Context {
         self.present[index]
     }
 
+    /// Whether each of the values was really there; `None` where all of them were.
+    pub(super) fn gaps(&self) -> Option<&[bool]> {
+        self.present.contains(&false).then_some(&self.present)
+    }
+
     /// The value, or NaN where the series had a gap.
     pub fn truth(&self, index: usize) -> f64 {
         if self.present[index] { self.filled[index] } else { f64::NAN }

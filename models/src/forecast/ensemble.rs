@@ -87,6 +87,6 @@ pub(super) fn forecast_by(
         }
     }
     let predicted = Array2::from_shape_vec((spoken.len(), horizon), rows).expect("each origin has added a row of the horizon's length");
-    let errors = ErrorPaths::new(context, &spoken, &predicted);
+    let errors = ErrorPaths::new(context, &spoken, predicted);
     Ok(Fitted { model, median, errors, bounds: context.bounds(), weights: pool.shares() })
 }

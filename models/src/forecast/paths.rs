@@ -97,15 +97,17 @@ fn windows(context: &Context, horizon: usize) -> Vec<Window> {
 
 impl ErrorPaths {
     /// `predicted` has a row an origin, as [`origins`] gave them.
-    pub(super) fn new(context: &Context, origins: &[usize], predicted: &Array2<f64>) -> Self {
-        let mut errors = Array2::from_elem(predicted.dim(), f64::NAN);
-        for (row, &past) in origins.iter().enumerate() {
-            for h in 0..predicted.ncols().min(context.len() - past) {
-                errors[[row, h]] = context.truth(past + h) - predicted[[row, h]];
+    pub(super) fn new(context: &Context, origins: &[usize], predicted: Array2<f64>) -> Self {
+        let mut errors = predicted;
+        let horizon = errors.ncols();
+        for (mut row, &past) in errors.rows_mut().into_iter().zip(origins) {
+            let known = horizon.min(context.len() - past);
+            for (h, error) in row.iter_mut().enumerate() {
+                *error = if h < known { context.truth(past + h) - *error } else { f64::NAN };
             }
         }
         let bands = Bands::new(errors.ncols(), Some(origins.to_vec()));
-        Self { errors, windows: windows(context, predicted.ncols()), bands }
+        Self { errors, windows: windows(context, horizon), bands }
     }
 
     /// Errors that nobody has seen but that have to be thought possible: a row an imagined origin.
@@ -126,11 +128,14 @@ impl ErrorPaths {
 
     /// One origin's error at step `h` (from 0). Past the last known step the last known error goes on, growing as a random walk does.
     pub fn path(&self, origin: usize, out: &mut [f64]) {
+        let row = self.errors.row(origin);
         let mut known: Option<(usize, f64)> = None;
         for (h, o) in out.iter_mut().enumerate() {
-            let error = self.errors.get([origin, h]).copied().unwrap_or(f64::NAN);
+            let error = row.get(h).copied().unwrap_or(f64::NAN);
             if error.is_finite() {
                 known = Some((h, error));
+                *o = error;
+                continue;
             }
             *o = match known {
                 Some((at, error)) => error * (((h + 1) as f64) / ((at + 1) as f64)).sqrt(),

@@ -46,8 +46,8 @@ struct Voice {
 }
 
 impl Voice {
-    /// `step` is the series' usual change: values are never closer together. `None` where the rule has nothing to say now.
-    fn judged(name: &'static str, told: Told, past: &Past<'_>, step: f64) -> Option<Self> {
+    /// `there` says which values are no gaps, where there are any; `step` is the series' usual change: values are never closer together. `None` where the rule has nothing to say now.
+    fn judged(name: &'static str, told: Told, past: &Past<'_>, there: Option<&[bool]>, step: f64) -> Option<Self> {
         let (n, present) = (past.values.len(), past.origins.len() - 1);
         let now = told.path(present)?;
         let blocks = block(told.horizon().max(1) - 1) + 1;
@@ -56,16 +56,16 @@ impl Voice {
         for ((o, &origin), wrong) in past.origins[..present].iter().enumerate().zip(wrong.chunks_exact_mut(blocks)) {
             let Some(path) = told.path(o) else { continue };
             jumps.push((path[0] - past.values[origin - 1]).abs());
-            let (mut b, mut sum, mut count) = (0, 0.0, 0.0);
-            for (h, predicted) in path.iter().enumerate() {
-                if past.context.is_present(origin + h) {
-                    sum += (past.values[origin + h] - predicted).abs();
-                    count += 1.0;
+            let truth = &past.values[origin..origin + path.len()];
+            let there = there.map(|there| &there[origin..origin + path.len()]);
+            let (mut from, mut width) = (0, FIRST_BLOCK);
+            for wrong in wrong {
+                let of = from..(from + width).min(path.len());
+                if of.is_empty() {
+                    break;
                 }
-                if h + 1 == path.len() || block(h + 1) != b {
-                    wrong[b] = if count > 0.0 { sum / count } else { f64::NAN };
-                    (b, sum, count) = (block(h + 1), 0.0, 0.0);
-                }
+                (from, width) = (of.end, 2 * width);
+                *wrong = mean_error(&truth[of.clone()], &path[of.clone()], there.map(|there| &there[of]));
             }
         }
         let spoke = jumps.len();
@@ -74,6 +74,16 @@ impl Voice {
         let trust = if jump <= usual { 1.0 } else { (usual / jump) * (usual / jump) };
         Some(Self { name, told, wrong, spoke, trust, weights: Vec::with_capacity(blocks) })
     }
+}
+
+/// Mean absolute error where the truth is there; NaN where it is nowhere.
+fn mean_error(truth: &[f64], predicted: &[f64], there: Option<&[bool]>) -> f64 {
+    let errors = truth.iter().zip(predicted).map(|(truth, predicted)| (truth - predicted).abs());
+    let (sum, count) = match there {
+        None => (errors.sum::<f64>(), truth.len() as f64),
+        Some(there) => errors.zip(there).filter(|(_, there)| **there).fold((0.0, 0.0), |(sum, count), (e, _)| (sum + e, count + 1.0)),
+    };
+    if count > 0.0 { sum / count } else { f64::NAN }
 }
 
 /// All rules that have something to say now.
@@ -88,17 +98,18 @@ impl Pool {
         let mut steps: Vec<f64> = past.values.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
         let step = if steps.is_empty() { 0.0 } else { median_mut(&mut steps) };
         let mut voices: Vec<Voice> = Vec::with_capacity(rules.len() + blends.len());
+        let (blank, there) = (Told::new(past.origins, n, horizon), past.context.gaps());
         for rule in rules {
-            let mut told = Told::new(past.origins, n, horizon);
+            let mut told = blank.anew();
             rule.tell(past, &mut told);
-            voices.extend(Voice::judged(rule.name(), told, past, step));
+            voices.extend(Voice::judged(rule.name(), told, past, there, step));
         }
         for (name, a, b) in blends {
             let told = |name: &str| voices.iter().find(|v| v.name == name).map(|v| &v.told);
             if let (Some(a), Some(b)) = (told(a), told(b)) {
-                let mut mean = Told::new(past.origins, n, horizon);
+                let mut mean = blank.anew();
                 average(a, b, &mut mean);
-                voices.extend(Voice::judged(name, mean, past, step));
+                voices.extend(Voice::judged(name, mean, past, there, step));
             }
         }
         weigh(&mut voices, past.origins.len() - 1, block(horizon.max(1) - 1) + 1);
@@ -111,16 +122,15 @@ impl Pool {
 
     /// The combined path of one origin, as far as `out` is long; steps at which nobody spoke are NaN.
     pub(super) fn path(&self, origin: usize, out: &mut [f64]) {
-        let mut speaking: Vec<(&[f64], f64, f64)> = Vec::with_capacity(MAX_HEARD);
+        let mut speaking: [(&[f64], f64, f64); MAX_HEARD] = Default::default();
         let (mut from, mut width) = (0, FIRST_BLOCK);
         while from < out.len() {
             let to = (from + width).min(out.len());
             let b = block(from);
-            speaking.clear();
-            for voice in self.voices.iter().filter(|voice| voice.weights[b] > 0.0) {
-                speaking.extend(voice.told.path(origin).map(|path| (&path[from..to], 0.0, voice.weights[b])));
-            }
-            weighted_medians(&speaking, &mut out[from..to]);
+            let heard = self.voices.iter().filter(|voice| voice.weights[b] > 0.0);
+            let heard = heard.filter_map(|voice| Some((&voice.told.path(origin)?[from..to], 0.0, voice.weights[b])));
+            let count = speaking.iter_mut().zip(heard).map(|(place, voice)| *place = voice).count();
+            weighted_medians(&speaking[..count], &mut out[from..to]);
             (from, width) = (to, 2 * width);
         }
     }
@@ -142,42 +152,31 @@ impl Pool {
 fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
     // What all rules on average made of an origin: one who was silent at the hard ones must not look good, and one wild day must not
     // outweigh all others.
-    let hard: Vec<f64> = (0..origins * blocks)
-        .map(|at| {
-            let (sum, count) = voices.iter().map(|v| v.wrong[at]).filter(|e| e.is_finite()).fold((0.0, 0.0), |(s, c), e| (s + e, c + 1.0));
-            if count > 0.0 { sum / count } else { f64::NAN }
-        })
-        .collect();
+    let mut known = vec![(0.0, 0.0); origins * blocks];
+    for voice in &*voices {
+        for ((sum, count), wrong) in known.iter_mut().zip(&voice.wrong) {
+            let is_known = wrong.is_finite();
+            *sum += if is_known { *wrong } else { 0.0 };
+            *count += f64::from(u8::from(is_known));
+        }
+    }
+    let hard: Vec<f64> = known.into_iter().map(|(sum, count)| if count > 0.0 { sum / count } else { f64::NAN }).collect();
     let recent: Vec<f64> = (0..origins).map(|o| 0.5_f64.powf((origins - 1 - o) as f64 / HALF_LIFE_ORIGINS)).collect();
+    let errors: Vec<Option<f64>> = voices.iter().flat_map(|v| relative_errors(v, &hard, &recent, blocks)).collect();
+    let (mut raw, mut ranked) = (Vec::with_capacity(voices.len()), Vec::with_capacity(voices.len()));
     for b in 0..blocks {
-        let errors: Vec<Option<f64>> = voices
-            .iter()
-            .map(|v| {
-                if 2 * v.spoke <= origins && origins > 0 {
-                    return None;
-                }
-                let (mut sum, mut weight) = (0.0, 0.0);
-                for (o, recent) in recent.iter().enumerate() {
-                    let (wrong, hard) = (v.wrong[o * blocks + b], hard[o * blocks + b]);
-                    if wrong.is_finite() && hard.is_finite() {
-                        // Where nobody was wrong nobody was worse than another.
-                        let relative = if hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
-                        sum += recent * relative.ln();
-                        weight += recent;
-                    }
-                }
-                Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })
-            })
-            .collect();
-        let best = errors.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-        let mut raw: Vec<f64> = errors
-            .iter()
-            .zip(voices.iter())
-            .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER)))
-            .collect();
+        let of_block = || errors.iter().skip(b).step_by(blocks);
+        let best = of_block().flatten().copied().fold(f64::INFINITY, f64::min);
+        raw.clear();
+        raw.extend(
+            of_block()
+                .zip(voices.iter())
+                .map(|(e, v)| e.filter(|e| *e <= WORST_RATIO * best).map_or(0.0, |e| v.trust * (best / e).powi(ERROR_POWER))),
+        );
         // Stable: of equals the first ones are heard.
-        let mut ranked: Vec<usize> = (0..raw.len()).collect();
-        ranked.sort_by(|&a, &b| raw[b].total_cmp(&raw[a]));
+        ranked.clear();
+        ranked.extend(0..raw.len());
+        ranked.sort_by(|&a: &usize, &b| f64::total_cmp(&raw[b], &raw[a]));
         ranked.iter().skip(MAX_HEARD).for_each(|&unheard| raw[unheard] = 0.0);
         let total: f64 = raw.iter().sum();
         for (i, (voice, weight)) in voices.iter_mut().zip(&raw).enumerate() {
@@ -186,4 +185,25 @@ fn weigh(voices: &mut [Voice], origins: usize, blocks: usize) {
             voice.weights.push(if total > 0.0 && total.is_finite() { weight / total } else { fallback });
         }
     }
+}
+
+/// How wrong a voice was against all others, block by block: a mean of logarithms, those of recent origins counting more. `None` where it
+/// spoke at too few.
+fn relative_errors(voice: &Voice, hard: &[f64], recent: &[f64], blocks: usize) -> Vec<Option<f64>> {
+    if 2 * voice.spoke <= recent.len() && !recent.is_empty() {
+        return vec![None; blocks];
+    }
+    let mut sums = vec![(0.0, 0.0); blocks];
+    let origins = voice.wrong.chunks_exact(blocks).zip(hard.chunks_exact(blocks)).zip(recent);
+    for ((wrong, hard), recent) in origins {
+        for ((sum, weight), (wrong, hard)) in sums.iter_mut().zip(wrong.iter().zip(hard)) {
+            if wrong.is_finite() && hard.is_finite() {
+                // Where nobody was wrong nobody was worse than another.
+                let relative = if *hard > 0.0 { (wrong / hard).max(LEAST_RELATIVE) } else { 1.0 };
+                *sum += recent * relative.ln();
+                *weight += recent;
+            }
+        }
+    }
+    sums.into_iter().map(|(sum, weight)| Some(if weight > 0.0 { (sum / weight).exp() } else { 1.0 })).collect()
 }

@@ -1,5 +1,7 @@
 //! The pair of what rules are given and what they give: the past with its origins, and a path a piece.
 
+use std::rc::Rc;
+
 use super::Context;
 use super::rules::Resets;
 
@@ -31,20 +33,31 @@ pub(super) struct Past<'a> {
 pub(super) struct Told {
     horizon: usize,
     /// Where each origin's path begins; a path is as long as matters: what lies after the present cannot be judged.
-    starts: Vec<usize>,
+    starts: Rc<[usize]>,
     paths: Vec<f64>,
     said: Vec<bool>,
 }
 
 impl Told {
     pub(super) fn new(origins: &[usize], len: usize, horizon: usize) -> Self {
-        let mut starts = vec![0];
+        let mut starts = Vec::with_capacity(origins.len() + 1);
         let mut end = 0;
+        starts.push(end);
         for &origin in origins {
             end += if origin == len { horizon } else { horizon.min(len - origin) };
             starts.push(end);
         }
-        Self { horizon, starts, paths: vec![f64::NAN; end], said: vec![false; origins.len()] }
+        Self::blank(horizon, starts.into())
+    }
+
+    /// The same before anything was said, for another rule.
+    pub(super) fn anew(&self) -> Self {
+        Self::blank(self.horizon, Rc::clone(&self.starts))
+    }
+
+    fn blank(horizon: usize, starts: Rc<[usize]>) -> Self {
+        let (end, origins) = (starts.last().copied().unwrap_or(0), starts.len().saturating_sub(1));
+        Self { horizon, starts, paths: Vec::with_capacity(end), said: vec![false; origins] }
     }
 
     pub(super) fn horizon(&self) -> usize {
@@ -63,12 +76,31 @@ impl Told {
 
     /// Has the path of one origin written; it counts if `write` says so and all of it is finite.
     pub(super) fn write(&mut self, origin: usize, write: impl FnOnce(&mut [f64]) -> bool) {
-        let path = &mut self.paths[self.starts[origin]..self.starts[origin + 1]];
-        self.said[origin] = write(path) && path.iter().all(|v| v.is_finite());
+        let (start, end) = (self.starts[origin], self.starts[origin + 1]);
+        // Room that nobody writes to is never made.
+        if self.paths.len() < end {
+            self.paths.resize(end, 0.0);
+        }
+        let path = &mut self.paths[start..end];
+        self.said[origin] = write(path) && all_finite(path);
     }
 
     /// The path of an origin, as far as it matters, if the rule spoke there.
+    #[inline]
     pub(super) fn path(&self, origin: usize) -> Option<&[f64]> {
         self.said[origin].then(|| &self.paths[self.starts[origin]..self.starts[origin + 1]])
     }
+}
+
+/// Whether all are, several side by side: what is no number, or none that ends, times zero is no number.
+fn all_finite(values: &[f64]) -> bool {
+    const LANES: usize = 4;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut zeros = [0.0; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            zeros[lane] += 0.0 * chunk[lane];
+        }
+    }
+    zeros.iter().chain(rest).all(|v| v.is_finite())
 }

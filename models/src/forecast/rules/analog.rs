@@ -14,55 +14,62 @@ const MAX_VOTES: usize = 8;
 
 /// Quick: the last eighth of a day, recent days first.
 pub(in super::super) static ANALOG_SHORT: Analog =
-    Analog { name: "analog-short", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: false };
+    Analog { name: "analog-short", compared: 0.125, squared: false, age_power: 0.5, shifted: false };
 /// The last quarter of a day.
 pub(in super::super) static ANALOG_QUARTER: Analog =
-    Analog { name: "analog", compared: 0.25, distance_power: 2, age_power: 0.25, shifted: false };
+    Analog { name: "analog", compared: 0.25, squared: true, age_power: 0.25, shifted: false };
 /// As the quick one, at today's level.
 pub(in super::super) static ANALOG_LEVEL: Analog =
-    Analog { name: "analog-level", compared: 0.125, distance_power: 1, age_power: 0.5, shifted: true };
+    Analog { name: "analog-level", compared: 0.125, squared: false, age_power: 0.5, shifted: true };
 
 /// See the module.
 pub(in super::super) struct Analog {
     name: &'static str,
     /// Steps before the origin that are compared, as a share of the season.
     compared: f64,
-    /// How fast weight falls with distance and with age in days: powers.
-    distance_power: i32,
+    /// Whether weight falls with the square of the distance, not the distance.
+    squared: bool,
+    /// How fast weight falls with age in days: the power.
     age_power: f64,
     /// Whether days are compared and continued after moving them to today's level.
     shifted: bool,
 }
 
 impl Analog {
-    /// (weight, where that day's future begins, what is added to it) of past days, the heaviest first.
-    fn days(&self, past: &[f64], season: usize, ages: &[f64; MAX_DAYS]) -> Vec<(f64, usize, f64)> {
+    /// Fills in (weight, where that day's future begins, what is added to it) of past days, the heaviest first; `ages` has what each day's
+    /// age leaves of its weight.
+    fn days(&self, past: &[f64], season: usize, ages: &[f64], days: &mut Vec<(f64, usize, f64)>) {
+        days.clear();
         let n = past.len();
         let compared = ((self.compared * season as f64) as usize).max(2);
         if n < season + compared {
-            return Vec::new();
+            return;
         }
         let now = &past[n - compared..];
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let mean_now = mean(now);
-        let mut days: Vec<(f64, usize, f64)> = (1..=((n - compared) / season).min(MAX_DAYS))
-            .map(|back| {
-                let start = n - back * season;
-                let then = &past[start - compared..start];
-                let shift = if self.shifted { mean_now - mean(then) } else { 0.0 };
-                let distance = now.iter().zip(then).map(|(a, b)| (a - b - shift).abs()).sum::<f64>() / compared as f64;
-                (distance, start, shift)
-            })
-            .collect();
-        // A day exactly like today must not silence all others: distances count from a tenth of the usual one.
-        let usual = days.iter().map(|d| d.0).sum::<f64>() / days.len() as f64;
-        for (back, day) in days.iter_mut().enumerate() {
-            let distance = if usual > 0.0 { day.0 / usual + 0.1 } else { 1.0 };
-            day.0 = distance.powi(-self.distance_power) * ages[back];
+        let back = ((n - compared) / season).min(ages.len());
+        let mut distances = [(0.0, 0.0); MAX_DAYS];
+        let distances = &mut distances[..back];
+        for (back, (distance, shift)) in (1..).zip(distances.iter_mut()) {
+            let start = n - back * season;
+            let then = &past[start - compared..start];
+            *shift = if self.shifted { mean_now - mean(then) } else { 0.0 };
+            *distance = now.iter().zip(then).map(|(a, b)| (a - b - *shift).abs()).sum::<f64>() / compared as f64;
         }
-        days.sort_by(|a, b| b.0.total_cmp(&a.0));
-        days.truncate(MAX_VOTES);
-        days
+        // A day exactly like today must not silence all others: distances count from a tenth of the usual one.
+        let usual = distances.iter().map(|d| d.0).sum::<f64>() / back as f64;
+        for ((back, (distance, shift)), age) in (1..).zip(distances).zip(ages) {
+            let distance = if usual > 0.0 { *distance / usual + 0.1 } else { 1.0 };
+            let far = if self.squared { distance * distance } else { distance };
+            let weight = 1.0 / far * age;
+            // Into its place among the heaviest so far; of equals the more recent one comes first.
+            let place = days.iter().rposition(|day| day.0 >= weight).map_or(0, |heavier| heavier + 1);
+            if place < MAX_VOTES {
+                days.truncate(MAX_VOTES - 1);
+                days.insert(place, (weight, n - back * season, *shift));
+            }
+        }
     }
 }
 
@@ -77,10 +84,12 @@ impl Rule for Analog {
             return;
         }
         let mut votes: Vec<(&[f64], f64, f64)> = Vec::with_capacity(MAX_VOTES);
-        let ages: [f64; MAX_DAYS] = std::array::from_fn(|back| ((back + 1) as f64).powf(-self.age_power));
+        let mut days = Vec::with_capacity(MAX_VOTES);
+        let oldest = (past.values.len() / season).min(MAX_DAYS);
+        let ages: Vec<f64> = (1..=oldest).map(|back| (back as f64).powf(-self.age_power)).collect();
         for (o, &origin) in past.origins.iter().enumerate() {
             let known = &past.values[..origin];
-            let days = self.days(known, season, &ages);
+            self.days(known, season, &ages, &mut days);
             if days.len() < 2 {
                 continue;
             }
@@ -89,9 +98,8 @@ impl Rule for Analog {
                 votes.clear();
                 votes.extend(days.iter().map(|&(weight, start, shift)| (&known[start..start + day], shift, weight)));
                 weighted_medians(&votes, &mut out[..day]);
-                for h in day..out.len() {
-                    out[h] = out[h - season];
-                }
+                let (day, rest) = out.split_at_mut(day);
+                rest.chunks_mut(season).for_each(|rest| rest.copy_from_slice(&day[..rest.len()]));
                 true
             });
         }

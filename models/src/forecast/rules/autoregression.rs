@@ -104,7 +104,7 @@ impl Autoregression {
 
         let mut ridge = Ridge::new(lags.len());
         let mut row = vec![0.0; lags.len()];
-        let mut fit: Vec<f64> = Vec::new();
+        let (mut fit, mut solved): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
         let mut usual = 0.0;
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         let (mut next, mut seen) = (start, 0);
@@ -134,8 +134,10 @@ impl Autoregression {
             if next != origin || origin - start < ROWS_A_WEIGHT * lags.len() + 4 {
                 continue;
             }
-            let Some(solved) = ridge.solve(PENALTY) else { continue };
-            fit = solved;
+            if !ridge.solve(PENALTY, &mut solved) {
+                continue;
+            }
+            std::mem::swap(&mut fit, &mut solved);
             if o < asked.start {
                 continue;
             }
@@ -145,8 +147,8 @@ impl Autoregression {
                 for (h, o) in out.iter_mut().enumerate() {
                     let t = origin + h;
                     let centre = sum / window as f64;
-                    row.iter_mut().zip(&lags).for_each(|(x, lag)| *x = path[t - lag] - centre);
-                    *o = root.undo(centre + dot(&fit, &row)).clamp(low - edge, high + edge);
+                    let apart: f64 = fit.iter().zip(&lags).map(|(weight, lag)| weight * (path[t - lag] - centre)).sum();
+                    *o = root.undo(centre + apart).clamp(low - edge, high + edge);
                     let value = root.apply(*o);
                     sum += value - path[t - window];
                     path[t] = value;

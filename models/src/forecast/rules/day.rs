@@ -3,8 +3,8 @@
 //! On loads with a daily rhythm these are what every model has to beat (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice",
 //! 5.2).
 
-use super::Plain;
 use super::level::level;
+use super::{Plain, kept};
 use crate::robust::{SIGMA_PER_MAD, median_mut};
 
 /// As yesterday.
@@ -17,14 +17,14 @@ pub(in super::super) static SEASONAL_MEDIAN: Plain = Plain { name: "seasonal-med
 pub(in super::super) static WEEKLY_SHIFTED: Plain = Plain { name: "weekly-shifted", say: weekly_shifted };
 
 /// As at the same time of the last day, so far as that was a day like others.
-fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn seasonal(past: &[f64], season: usize, _since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool {
     if season == 0 || past.len() < season {
         return false;
     }
-    let day = usual_day(past, season);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = day[h % season];
-    }
+    let reach = out.len().min(season);
+    let (day, rest) = out.split_at_mut(reach);
+    usual_day(past, season, day, room);
+    rest.chunks_mut(season).for_each(|rest| rest.copy_from_slice(&day[..rest.len()]));
     true
 }
 
@@ -33,43 +33,44 @@ const OTHER_DAYS: usize = 3;
 /// A value this many robust sigmas of day-to-day change away from the days before is none of a usual day.
 const UNUSUAL: f64 = 6.0;
 
-/// The last day, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm.
+/// Writes the last day, as far as it is asked for, with what happened only then and is over replaced by what the days before had at that time: one incident is no rhythm.
 /// What still goes on is left as it is, since it may be the new level.
-fn usual_day(past: &[f64], season: usize) -> Vec<f64> {
+fn usual_day(past: &[f64], season: usize, day: &mut [f64], room: &mut Vec<f64>) {
     let n = past.len();
-    let mut day = past[n - season..].to_vec();
+    day.copy_from_slice(&past[n - season..][..day.len()]);
     if n < (OTHER_DAYS + 1) * season {
-        return day;
+        return;
     }
-    let mut changes: Vec<f64> = (n - OTHER_DAYS * season..n).map(|i| (past[i] - past[i - season]).abs()).collect();
-    let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(&mut changes);
-    let typical = |i: usize| {
-        let mut others = [0.0; OTHER_DAYS];
-        (1..=OTHER_DAYS).for_each(|back| others[back - 1] = past[i - back * season]);
-        median_mut(&mut others)
-    };
-    let is_over = (level(past) - typical(n - 1)).abs() <= reach || (past[n - 1] - typical(n - 1)).abs() <= reach;
+    let before = &past[n - (OTHER_DAYS + 1) * season..];
+    let changes = kept(room, before[season..].iter().zip(before).map(|(now, then)| (now - then).abs()));
+    let reach = UNUSUAL * SIGMA_PER_MAD * median_mut(changes);
+    // At each time of the last day, the median of the days before it.
+    let (first, rest) = before.split_at(season);
+    let (second, rest) = rest.split_at(season);
+    let typical = |h: usize| median_mut(&mut [first[h], second[h], rest[h]]);
+    let last = season - 1;
+    let is_over = (level(past) - typical(last)).abs() <= reach || (past[n - 1] - typical(last)).abs() <= reach;
     if is_over {
         for (h, value) in day.iter_mut().enumerate() {
-            let typical = typical(n - season + h);
-            if (*value - typical).abs() > reach {
-                *value = typical;
-            }
+            let typical = typical(h);
+            *value = if (*value - typical).abs() > reach { typical } else { *value };
         }
     }
-    day
 }
 
 /// As yesterday plus what a day usually adds (the median change against the day before, over the last day).
-fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool {
-    if season == 0 || past.len() < 2 * season || !seasonal(past, season, since, out) {
+fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool {
+    if season == 0 || past.len() < 2 * season || !seasonal(past, season, since, out, room) {
         return false;
     }
     let n = past.len();
-    let mut changes: Vec<f64> = (n - season..n).map(|i| past[i] - past[i - season]).collect();
-    let daily = median_mut(&mut changes);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o += daily * (1 + h / season) as f64;
+    let (before, last) = past[n - 2 * season..].split_at(season);
+    let daily = median_mut(kept(room, last.iter().zip(before).map(|(now, then)| now - then)));
+    for (days, out) in out.chunks_mut(season).enumerate() {
+        let grown = daily * (1 + days) as f64;
+        for o in out {
+            *o += grown;
+        }
     }
     true
 }
@@ -78,44 +79,46 @@ fn seasonal_growth(past: &[f64], season: usize, since: usize, out: &mut [f64]) -
 const MEDIAN_DAYS: usize = 4;
 
 /// The median of the last four days at the same time, shifted to today's level; the shift fades over half a day.
-fn seasonal_median(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn seasonal_median(past: &[f64], season: usize, _since: usize, out: &mut [f64], _room: &mut Vec<f64>) -> bool {
     if season == 0 || past.len() < 2 * season + 3 {
         return false;
     }
-    let days = (past.len() / season).min(MEDIAN_DAYS);
     let n = past.len();
-    let typical = |ahead: isize| {
-        let mut values = [0.0; MEDIAN_DAYS];
-        let mut count = 0;
-        for day in 1..=days {
-            let back = (day * season) as isize - ahead.rem_euclid(season as isize);
-            if back > 0 && back as usize <= n {
-                values[count] = past[n - back as usize];
-                count += 1;
-            }
-        }
-        median_mut(&mut values[..count])
+    // The last days, oldest first: what comes stands at their beginnings, the last three samples at their ends.
+    let days = |back: usize| &past[n - back * season..][..season];
+    let mut now = match (n / season).min(MEDIAN_DAYS) {
+        2 => medians([days(1), days(2)], out),
+        3 => medians([days(1), days(2), days(3)], out),
+        _ => medians([days(1), days(2), days(3), days(4)], out),
     };
-    // The last three samples stand at -3, -2, -1 steps from the next one.
-    let mut now = [typical(-3), typical(-2), typical(-1)];
     let shift = level(past) - median_mut(&mut now);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = typical(h as isize);
-    }
     add_fading(out, shift, season);
-    out.iter().all(|o| o.is_finite())
+    true
+}
+
+/// Medians of a few days, time by time and again from the first, and those at the times of the last three samples.
+fn medians<const N: usize>(days: [&[f64]; N], out: &mut [f64]) -> [f64; 3] {
+    let season = days[0].len();
+    let reach = out.len().min(season);
+    let begun = days.map(|day| &day[..reach]);
+    for (h, o) in out[..reach].iter_mut().enumerate() {
+        *o = median_mut(&mut begun.map(|day| day[h]));
+    }
+    let (day, rest) = out.split_at_mut(reach);
+    rest.chunks_mut(season).for_each(|rest| rest.copy_from_slice(&day[..rest.len()]));
+    [2, 1, 0].map(|back| median_mut(&mut days.map(|day| day[season - 1 - back % season])))
 }
 
 /// As a week ago, shifted to today's level.
-fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn weekly_shifted(past: &[f64], season: usize, _since: usize, out: &mut [f64], _room: &mut Vec<f64>) -> bool {
     let week = 7 * season;
     if season == 0 || past.len() < week + 3 {
         return false;
     }
     let n = past.len();
     let shift = level(past) - level(&past[..n - week]);
-    for (h, o) in out.iter_mut().enumerate() {
-        *o = past[n - week + h % week] + shift;
+    for out in out.chunks_mut(week) {
+        out.iter_mut().zip(&past[n - week..]).for_each(|(o, then)| *o = then + shift);
     }
     true
 }
@@ -139,7 +142,7 @@ mod tests {
         let past: Vec<f64> = (0..200).map(day).collect();
         for member in [&SEASONAL, &SEASONAL_GROWTH, &SEASONAL_MEDIAN, &WEEKLY_SHIFTED] {
             let mut out = [0.0; 30];
-            assert!((member.say)(&past, 24, 0, &mut out), "{}", member.name);
+            assert!((member.say)(&past, 24, 0, &mut out, &mut Vec::new()), "{}", member.name);
             for (h, o) in out.iter().enumerate() {
                 assert!((o - day(200 + h)).abs() < 1e-9, "{} at {h}: {o}", member.name);
             }

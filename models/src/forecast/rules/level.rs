@@ -2,7 +2,7 @@
 //!
 //! The naive forecast (and hard to beat for walks); taken as a median, so that one wild value is not the origin of everything.
 
-use super::Plain;
+use super::{Plain, kept};
 use crate::robust::median_mut;
 
 /// The median of the last three values, for ever.
@@ -21,13 +21,13 @@ pub(super) fn level(past: &[f64]) -> f64 {
     median_mut(&mut tail[..n])
 }
 
-fn last(past: &[f64], _season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn last(past: &[f64], _season: usize, _since: usize, out: &mut [f64], _room: &mut Vec<f64>) -> bool {
     out.fill(level(past));
     !past.is_empty()
 }
 
-fn median_day(past: &[f64], season: usize, _since: usize, out: &mut [f64]) -> bool {
+fn median_day(past: &[f64], season: usize, _since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool {
     let window = if season > 0 { season } else { DAY };
-    out.fill(median_mut(&mut past[past.len().saturating_sub(window)..].to_vec()));
+    out.fill(median_mut(kept(room, past[past.len().saturating_sub(window)..].iter().copied())));
     !past.is_empty()
 }

@@ -39,12 +39,14 @@ pub(super) use winters::HoltWinters;
 
 use super::told::{Past, Rule, Told};
 
+/// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps
+/// after; `false` where it has nothing to say. `room` is for whatever it has to put somewhere.
+type Say = fn(past: &[f64], season: usize, since: usize, out: &mut [f64], room: &mut Vec<f64>) -> bool;
+
 /// A rule that needs nothing but the past of one origin, asked at each in turn.
 pub(super) struct Plain {
     name: &'static str,
-    /// Takes the past, the season (0, or with two of it in the past) and where the current tooth of a sawtooth began; writes the steps
-    /// after; `false` where it has nothing to say.
-    say: fn(past: &[f64], season: usize, since: usize, out: &mut [f64]) -> bool,
+    say: Say,
 }
 
 impl Rule for Plain {
@@ -53,11 +55,19 @@ impl Rule for Plain {
     }
 
     fn tell(&self, past: &Past<'_>, told: &mut Told) {
+        let mut room = Vec::new();
         for (o, &origin) in past.origins.iter().enumerate() {
             let season = if origin >= 2 * past.season { past.season } else { 0 };
-            told.write(o, |out| (self.say)(&past.values[..origin], season, past.resets.since(o, origin - 1), out));
+            told.write(o, |out| (self.say)(&past.values[..origin], season, past.resets.since(o, origin - 1), out, &mut room));
         }
     }
+}
+
+/// Puts values into a room, and lends them from there.
+fn kept(room: &mut Vec<f64>, values: impl Iterator<Item = f64>) -> &mut [f64] {
+    room.clear();
+    room.extend(values);
+    room
 }
 
 /// What a rule says about values now.

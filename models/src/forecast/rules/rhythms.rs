@@ -30,7 +30,8 @@ impl Rule for TwoRhythms {
             return;
         }
         let longer = first.max(second);
-        let mut rest = Vec::with_capacity(REPEATS * longer);
+        let (mut rest, mut changes) = (Vec::with_capacity(REPEATS * longer), Vec::with_capacity(longer));
+        let (mut one, mut other) = (vec![0.0; first], vec![0.0; second]);
         for (o, &origin) in past.origins.iter().enumerate() {
             if origin < MIN_REPEATS * longer {
                 continue;
@@ -38,17 +39,18 @@ impl Rule for TwoRhythms {
             let from = origin.saturating_sub(REPEATS * longer);
             rest.clear();
             rest.extend_from_slice(&past.values[from..origin]);
-            let (mut one, mut other) = (vec![0.0; first], vec![0.0; second]);
+            one.fill(0.0);
+            other.fill(0.0);
             for _ in 0..ROUNDS {
-                take_out(&mut rest, from, &mut one);
-                take_out(&mut rest, from, &mut other);
+                take_out(&mut rest, from, &mut one, &mut changes);
+                take_out(&mut rest, from, &mut other, &mut changes);
             }
             let recent = rest.len().min((first / LEVEL_SHARE).max(1));
             let at = rest.len() - recent;
             let level = median_mut(&mut rest[at..]);
             told.write(o, |out| {
-                for (h, o) in out.iter_mut().enumerate() {
-                    *o = level + one[(origin + h) % first] + other[(origin + h) % second];
+                for (o, (one, other)) in out.iter_mut().zip(ahead(&one, origin).zip(ahead(&other, origin))) {
+                    *o = level + one + other;
                 }
                 true
             });
@@ -56,19 +58,30 @@ impl Rule for TwoRhythms {
     }
 }
 
-/// Moves the mean of each slot from the values, the first of which stands at `from`, to the profile.
-fn take_out(rest: &mut [f64], from: usize, profile: &mut [f64]) {
+/// A profile from the slot of a moment on, again and again.
+fn ahead(profile: &[f64], at: usize) -> impl Iterator<Item = &f64> {
+    profile.iter().cycle().skip(at % profile.len())
+}
+
+/// Moves the mean of each slot from the values, the first of which stands at `from`, to the profile. Period by period, whose slots lie side
+/// by side; `changes` is room for the means.
+fn take_out(rest: &mut [f64], from: usize, profile: &mut [f64], changes: &mut Vec<f64>) {
     let period = profile.len();
-    for (slot, mean) in profile.iter_mut().enumerate() {
-        // The first value of this slot.
-        let begin = (slot + period - from % period) % period;
-        let (sum, count) = rest.iter().skip(begin).step_by(period).fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
-        if count > 0.0 {
-            let change = sum / count;
-            *mean += change;
-            rest.iter_mut().skip(begin).step_by(period).for_each(|v| *v -= change);
-        }
+    changes.clear();
+    changes.resize(period.min(rest.len()), 0.0);
+    for values in rest.chunks(period) {
+        changes.iter_mut().zip(values).for_each(|(sum, v)| *sum += v);
     }
+    // The slots of the last period, which may have ended early, were met once more than the others.
+    let (often, extra) = (rest.len() / period, rest.len() % period);
+    for (slot, sum) in changes.iter_mut().enumerate() {
+        *sum /= (often + usize::from(slot < extra)) as f64;
+    }
+    for values in rest.chunks_mut(period) {
+        values.iter_mut().zip(&*changes).for_each(|(v, change)| *v -= change);
+    }
+    let (before, after) = profile.split_at_mut(from % period);
+    after.iter_mut().chain(before).zip(&*changes).for_each(|(mean, change)| *mean += change);
 }
 
 #[cfg(test)]

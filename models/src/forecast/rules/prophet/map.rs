@@ -44,7 +44,9 @@ impl Optimizer for Posterior {
         let (mut weights, mut before) = (Vec::new(), f64::INFINITY);
         for _ in 0..opts.iter.unwrap_or(MAX_TURNS).clamp(1, MAX_TURNS) {
             let penalty: Vec<f64> = design.priors.iter().map(|prior| noise * noise * prior.precision(&bends)).collect();
-            weights = ridge.solve_with(&penalty).ok_or_else(|| Error::static_str("the samples say nothing about the parameters"))?;
+            if !ridge.solve_with(|i| penalty[i], &mut weights) {
+                return Err(Error::static_str("the samples say nothing about the parameters"));
+            }
             bends.copy_from_slice(&weights[design.trend..design.trend + design.bends]);
             let misses = design.rows().zip(&data.y).map(|(row, y)| y - dot(row, &weights)).map(|miss| miss * miss).sum::<f64>();
             noise = likeliest_noise(count, misses);
