@@ -165,18 +165,23 @@ impl Line {
 
     /// The line's value at a time; `None` where there are too few points for a line.
     fn at(&self, time: Timestamp) -> Option<f64> {
+        if self.points.len() < LEAST_POINTS {
+            return None;
+        }
         let share = 1.0 / self.points.len() as f64;
         let (x, y) = (self.sums.x * share, self.sums.y * share);
         let spread = self.sums.xx - self.sums.x * x;
-        if self.points.len() < LEAST_POINTS || spread <= 0.0 {
+        if spread <= 0.0 {
             return None;
         }
         Some(y + (self.sums.xy - self.sums.x * y) / spread * (hours(time - self.base) - x))
     }
 }
 
+/// A product, since the lines ask it of every sample.
 fn hours(span: Span) -> f64 {
-    span.as_millis() as f64 / Span::HOUR.as_millis() as f64
+    const HOURS_PER_MS: f64 = 1.0 / 3_600_000.0;
+    span.as_millis() as f64 * HOURS_PER_MS
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ pub const PROBE_POINTS: usize = 60;
 /// Bytes of body a sample takes before the first answer has told: `[1795341600,"0.8437219"],`, with its share of the labels.
 pub const BYTES_PER_SAMPLE: f64 = 28.0;
 
+/// Series that a streamed answer is expected to have: most watches have fewer.
+const STREAMED_ROWS: usize = 2_000;
+/// What a sample takes in an XOR chunk at most, where its values are no noise.
+const STREAMED_BYTES_PER_SAMPLE: f64 = 4.0;
 /// Times a window is halved before we give up: 10,000 points become 156.
 pub const MAX_HALVINGS: u32 = 6;
 
@@ -55,6 +59,12 @@ impl Pace {
     /// `rows`: series expected, if anybody knows.
     pub fn new(limits: WindowLimits, rows: Option<usize>) -> Self {
         Self { limits, rows, bytes_per_sample: BYTES_PER_SAMPLE, max_points: limits.max_points.max(1) }
+    }
+
+    /// For answers that take little room on the way and are read as they come: no small window first, which would cost as much as a large
+    /// one. Where there are more series than most watches have, windows are halved.
+    pub fn streamed(limits: WindowLimits, rows: Option<usize>) -> Self {
+        Self { bytes_per_sample: STREAMED_BYTES_PER_SAMPLE, ..Self::new(limits, Some(rows.unwrap_or(STREAMED_ROWS))) }
     }
 
     /// Whether the next window is a guess that the others should wait for.
@@ -137,6 +147,8 @@ mod tests {
         pace.too_large(100);
         assert_eq!(pace.points(10_080), 50);
         assert_eq!(Pace::new(LIMITS, Some(1)).points(20_000), 10_000);
+        let streamed = Pace::streamed(LIMITS, None);
+        assert!(!streamed.is_guess(10_080) && streamed.points(1_440) == 1_440, "a day at once, and no probe");
         assert_eq!(Pace::new(LIMITS, Some(usize::MAX / 2)).points(20_000), 1);
     }
 

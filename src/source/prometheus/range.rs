@@ -92,7 +92,8 @@ impl PrometheusClient {
     ) -> impl Stream<Item = Result<RangeAnswer, SourceError>> + Send + 'a {
         let limits = self.limits();
         let limits = WindowLimits { max_points: limits.max_points, max_body_bytes: limits.max_body_bytes, max_cells: limits.max_cells };
-        let reading = Reading { client: self, ask, remote, pace: Mutex::new(Pace::new(limits, ask.rows_hint)) };
+        let pace = if remote.is_some() { Pace::streamed(limits, ask.rows_hint) } else { Pace::new(limits, ask.rows_hint) };
+        let reading = Reading { client: self, ask, remote, pace: Mutex::new(pace) };
         let reading = std::sync::Arc::new(reading);
         // The first window tells how many series there are; the others are cut by what it told.
         let first_len = if ask.grid.len == 0 { 0 } else { reading.pace().points(ask.grid.len) };

@@ -127,8 +127,13 @@ impl<'a> Sampler<'a> {
         // The first grid point at or after a time.
         let point = |ms: i64| usize::try_from((ms - start + step - 1).div_euclid(step)).unwrap_or(0).min(self.grid.len);
         let reach = if self.lookback.is_open { *at + self.lookback.ms } else { *at + self.lookback.ms + 1 };
-        let (from, to) = (point(*at).max(*next), point(reach.min(until)));
-        *next = point(until).max(*next);
+        // Most samples are a step after the one before: the next point is found by going on from the last, without a division.
+        let from = if start + step * *next as i64 >= *at { *next } else { point(*at).max(*next) };
+        let (mut to, end) = (from, reach.min(until));
+        while to < self.grid.len && start + step * (to as i64) < end {
+            to += 1;
+        }
+        *next = if reach < until { point(until).max(*next) } else { to.max(*next) };
         if from >= to {
             return Ok(());
         }
