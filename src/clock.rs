@@ -18,6 +18,11 @@ pub trait Clock: Send + Sync {
     /// UTC, in milliseconds.
     fn now(&self) -> Timestamp;
 
+    /// Whether it is the machine's, whose owner may set it.
+    fn is_machines(&self) -> bool {
+        false
+    }
+
     /// Ends once [`Clock::now`] is at or past `time`; at once if it is already.
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()>;
 }
@@ -103,6 +108,10 @@ impl Clock for SystemClock {
             tracing::warn!(back_s, "the machine's clock was set back; times already seen come again and bring nothing new");
         }
         Timestamp::from_millis(i64::try_from(said_ns.div_euclid(1_000_000)).unwrap_or(i64::MAX))
+    }
+
+    fn is_machines(&self) -> bool {
+        true
     }
 
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {

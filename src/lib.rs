@@ -19,6 +19,7 @@
 //! Imports point one way: `portent_models <- core <- {source, store, ledger, notify, chart, export} <- {daemon, backtest, server, demo} <- cli`.
 //! Adapters never import each other; the daemon puts one behind the other. A test (`tests/it/tidy`) reads the `use` lines and says which rule broke
 //! and what to do instead. More: `ARCHITECTURE.md` for where things are and what must hold, `DESIGN.md` for why.
+pub mod act;
 pub mod backtest;
 pub mod chart;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub mod export;
 pub mod ledger;
 pub mod metrics;
 pub mod notify;
+pub mod outbound;
 pub mod packs;
 pub mod picture;
 pub mod playbooks;

@@ -80,6 +80,9 @@ pub struct Metrics {
 
     pub webhook_attempts: Family<WebhookOutcome, Counter>,
     pub outbox_pending: Gauge,
+    pub audit_lines: Gauge,
+    /// The first 48 bits of the newest line's hash.
+    pub audit_head: Gauge,
 
     pub checkpoint_duration_s: Histogram,
     pub checkpoint_bytes: Counter,
@@ -188,6 +191,8 @@ impl Metrics {
 
             webhook_attempts: add_family(r, "webhook_attempts", "Tries to deliver a webhook"),
             outbox_pending: add(r, "outbox_pending", "Webhooks waiting to be delivered", Gauge::default()),
+            audit_lines: add(r, "audit_lines", "Lines of the audit of remedies", Gauge::default()),
+            audit_head: add(r, "audit_head", "The first 48 bits of the newest audit line's hash, to find a cut end by", Gauge::default()),
 
             checkpoint_duration_s: add_unit(r, "checkpoint_duration", "How long checkpoints took", Unit::Seconds, histogram()),
             checkpoint_bytes: add_unit(r, "checkpoint_written", "Bytes written by checkpoints", Unit::Bytes, Counter::default()),

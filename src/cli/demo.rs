@@ -23,8 +23,8 @@ use crate::daemon::{Daemon, Options};
 use crate::demo::receiver::HookReceiver;
 use crate::demo::server::DemoServer;
 use crate::demo::{END, INCIDENTS, Incident, START, config_yaml, data_set};
-use crate::notify::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
-use crate::notify::{Secret, SecretFile};
+use crate::outbound::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use crate::outbound::{Secret, SecretFile};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
 /// A week in a hundred seconds.

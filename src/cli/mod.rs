@@ -3,6 +3,8 @@
 //! Exit codes: 0 fine, 1 a finding or a failure, 2 wrong usage. Results go to stdout, logs and progress to stderr; colour never carries
 //! meaning alone.
 
+mod approvals;
+mod audit;
 mod backtest;
 mod cell;
 mod chart;
@@ -42,6 +44,10 @@ enum Verb {
     Datasets(datasets::Datasets),
     Status(remote::Status),
     Predictions(remote::Predictions),
+    Approvals(approvals::Approvals),
+    Stop(approvals::Stop),
+    Resume(approvals::Resume),
+    Audit(audit::Audit),
     /// Score every sample of data files: how far from normal it is
     Detect(detect::Detect),
     /// Forecast series of data files; whether and when they reach a threshold
@@ -67,6 +73,10 @@ pub fn main() -> ExitCode {
         Verb::Datasets(verb) => verb.run(),
         Verb::Status(verb) => verb.run(),
         Verb::Predictions(verb) => verb.run(),
+        Verb::Approvals(verb) => verb.run(),
+        Verb::Stop(verb) => verb.run(),
+        Verb::Resume(verb) => verb.run(),
+        Verb::Audit(verb) => verb.run(),
         Verb::Detect(verb) => verb.run(),
         Verb::Forecast(verb) => verb.run(),
         Verb::Explain(verb) => verb.run(),

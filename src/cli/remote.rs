@@ -30,23 +30,42 @@ pub struct Remote {
 impl Remote {
     /// The data of an answer.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.ask(reqwest::Method::GET, path)?.ok_or_else(|| self.refused("it gave no data"))
+    }
+
+    /// The same of a request that changes something.
+    pub fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.post_maybe(path)?.ok_or_else(|| self.refused("it gave no data"))
+    }
+
+    /// The same where no data is an answer.
+    pub fn post_maybe<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+        self.ask(reqwest::Method::POST, path)
+    }
+
+    fn refused(&self, why: &str) -> Failure {
+        Failure::new(format!("the daemon at {} refused: {why}", self.url))
+    }
+
+    fn ask<T: DeserializeOwned>(&self, method: reqwest::Method, path: &str) -> Result<Option<T>, Failure> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = runtime.block_on(async {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-            client.get(&url).send().await?.bytes().await
+            client.request(method, &url).send().await?.bytes().await
         });
         let body = body.map_err(|error: reqwest::Error| {
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            Failure::new(format!("cannot ask the daemon at {url}: {why}")).hint("is it running (portent run)? name another with --url")
+            Failure::new(format!("cannot ask the daemon at {}: {why}", self.url))
+                .hint("is it running (portent run)? name another with --url")
         })?;
         let envelope: Envelope<T> =
-            serde_json::from_slice(&body).map_err(|error| Failure::new(format!("cannot read the answer of {url}: {error}")))?;
-        envelope.data.ok_or_else(|| {
-            let why = envelope.error.unwrap_or_else(|| "it gave no data".to_owned());
-            Failure::new(format!("the daemon at {url} refused: {why}"))
-        })
+            serde_json::from_slice(&body).map_err(|error| Failure::new(format!("cannot read the answer of {}: {error}", self.url)))?;
+        match envelope.error {
+            Some(why) => Err(self.refused(&why)),
+            None => Ok(envelope.data),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! what is allowed. Relative paths in a file are relative to the file's folder, wherever the process was started: the same file means the same
 //! everywhere. There is no `${VAR}`: secrets come from files (`*_file`), which can be rotated while running and don't show in `ps`.
 
+pub mod act;
 mod anomalies;
 mod client;
 pub mod error;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::act::{self, ActConfig};
 use super::error::Position;
 use super::fields::Fields;
 use super::reader::Cx;
 use super::tree::{Node, Value};
-use super::valid::{ActConfig, ActMode, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
+use super::valid::{Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
 use super::{DEFAULT_LISTEN, http, notify, playbook, settings, source, watch};
 use crate::core::playbook::Playbook;
@@ -67,7 +68,10 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let listen = fields.take("listen").map_or_else(|| DEFAULT_LISTEN.parse().ok(), |n| settings::listen(n, cx));
     let external_url = fields.take("external_url").and_then(|n| http::base_url(n, "external_url", cx));
     let log = fields.take("log").and_then(|n| settings::log(n, cx)).unwrap_or(settings::DEFAULT_LOG);
-    let act = fields.take("act").and_then(|n| settings::act(n, cx)).unwrap_or(ActConfig { mode: ActMode::Observe });
+    let mut act = fields.take("act").and_then(|n| act::read(n, cx)).unwrap_or_default();
+    if let Some(node) = fields.take("topology") {
+        act.topology = act::topology(node, cx);
+    }
     let limits = fields.take("limits").and_then(|n| settings::limits(n, cx)).unwrap_or_default();
     fields.done(cx);
     let listen = listen?;
@@ -93,7 +97,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         listen: DEFAULT_LISTEN.parse().ok()?,
         external_url: None,
         log: settings::DEFAULT_LOG,
-        act: ActConfig { mode: ActMode::Observe },
+        act: ActConfig::default(),
         limits: LimitsConfig::default(),
     })
 }

@@ -7,7 +7,7 @@ use super::DEFAULT_LISTEN;
 use super::fields::Fields;
 use super::reader::{Cx, quoted};
 use super::tree::{Node, Value};
-use super::valid::{ActConfig, ActMode, LimitsConfig, LogConfig, LogFormat, LogLevel};
+use super::valid::{LimitsConfig, LogConfig, LogFormat, LogLevel};
 
 pub fn chart_dir(fields: &mut Fields<'_>, data_dir: &Path, cx: &mut Cx) -> Option<PathBuf> {
     let Some(node) = fields.take("chart_dir") else { return Some(data_dir.join("charts")) };
@@ -41,19 +41,6 @@ pub fn log(node: &Node, cx: &mut Cx) -> Option<LogConfig> {
     let level = fields.take("level").and_then(|n| cx.one_of(n, "level", &levels));
     fields.done(cx);
     Some(LogConfig { format: format.unwrap_or(DEFAULT_LOG.format), level: level.unwrap_or(DEFAULT_LOG.level) })
-}
-
-pub fn act(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
-    let words = [("observe", true), ("shadow", false), ("ask", false), ("execute", false)];
-    let mut fields = Fields::of(node, "act", cx)?;
-    if let Some(node) = fields.take("mode")
-        && cx.one_of(node, "mode", &words) == Some(false)
-    {
-        let message = "mode: this build only observes: it predicts, notifies and suggests, and runs no playbook";
-        cx.error_hint(node.at, message, "write `mode: observe`, or leave `act` out");
-    }
-    fields.done(cx);
-    Some(ActConfig { mode: ActMode::Observe })
 }
 
 pub fn limits(node: &Node, cx: &mut Cx) -> Option<LimitsConfig> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::core::gate::Mode;
 use crate::core::labels::Labels;
 use crate::core::time::Span;
 use crate::core::watch::{Impact, Side, Threshold};
@@ -114,7 +115,7 @@ fn the_documented_example_means_what_it_says() {
     assert!(config.watches.iter().any(|w| &*w.name == "node-memory") && config.watches.iter().any(|w| w.name.starts_with("kubernetes-")));
     let NotifyConfig::Webhook(hook) = &config.notify[0];
     assert_eq!((hook.secret_file.clone(), hook.allow_private), (Some(folder.path().join("hook.key")), false));
-    assert_eq!((config.interval, config.listen.port(), config.act.mode), (Span::from_secs(30), 9273, ActMode::Observe));
+    assert_eq!((config.interval, config.listen.port(), config.act.settings.mode), (Span::from_secs(30), 9273, Mode::Observe));
     assert_eq!(config.data_dir, folder.path().join("./portent-data"));
     assert_eq!(config.chart_dir, Some(folder.path().join("./portent-data/charts")));
 }
@@ -171,7 +172,7 @@ fn a_users_playbook_is_read_and_its_arguments_keep_their_types() {
     let own = config.playbooks.iter().find(|p| p.name == "restart-web").unwrap();
     assert_eq!((own.when.watches.as_slice(), own.when.labels.get("job").map(String::as_str)), (["a".to_owned()].as_slice(), Some("web")));
     let want = serde_json::json!({"run": ["systemctl", "restart", "web"], "tries": 2, "force": true, "wait": 1.5, "note": null});
-    assert_eq!(serde_json::to_value(&own.steps[0].with).unwrap(), want);
+    assert_eq!(serde_json::to_value(&own.steps[0].does.with).unwrap(), want);
     assert!(config.playbooks.iter().any(|p| p.name == "expand-volume"), "the embedded ones are there too");
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use super::act::ActConfig;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -172,18 +173,6 @@ impl LogLevel {
             Self::Trace => "trace",
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ActConfig {
-    pub mode: ActMode,
-}
-
-/// What Portent may do by itself. This build knows only the first; asking for another is an error, not a silent "observe".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActMode {
-    /// Predict, notify, suggest; touch nothing.
-    Observe,
 }
 
 /// What one run may take in at most.

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use super::labels::Labels;
 
+/// What a template is made of, for those who must know what came from a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub enum Piece {
     Text(String),
+    /// A label's name.
     Label(String),
 }
 
@@ -24,6 +28,10 @@ pub enum TemplateError {
 }
 
 impl Template {
+    pub fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
     pub fn fill(&self, labels: &Labels) -> String {
         self.0
             .iter()
@@ -60,6 +68,18 @@ impl FromStr for Template {
             pieces.push(Piece::Text(rest.to_owned()));
         }
         Ok(Self(pieces))
+    }
+}
+
+impl Serialize for Template {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A value that can be embedded ([`Daemon::start`], [`Daemon::run`]); tests and the demo run it in process with a clock of their own. It
 //! translates and decides nothing: all decisions are the engine's.
 
+mod acting;
 mod bridge;
 mod checkpoint;
 mod effects;
@@ -23,14 +24,18 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::acting::Acting;
 use self::sources::Clients;
 use self::state::{Health, Shared};
 use self::view::{DaemonView, ReloadRequest};
+use crate::act::Actuators;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::Prediction;
-use crate::core::time::Span;
+use crate::core::run::{Entry, Record};
+use crate::core::time::{Span, Timestamp};
+use crate::ledger::chain::Finding;
 use crate::ledger::{LastEvent, Ledger, LedgerError};
 use crate::metrics::Metrics;
 use crate::server::{Server, ServerError, Settings};
@@ -114,6 +119,7 @@ impl Daemon {
         let ledger = Ledger::open(&data_dir.join(LEDGER_FILE)).await?;
         let unfinished = ledger.open_predictions().await?;
         let told = ledger.last_events_since(now - REMEMBER).await?;
+        let (acting, audit_error) = open_acting(&ledger, sources::actuators(&config), &clients).await?;
         let kept: BTreeSet<String> = checkpoint::watches(&opened.store)?
             .into_iter()
             .chain(unfinished.iter().map(|p| p.watch.clone()))
@@ -131,7 +137,8 @@ impl Daemon {
         let shared = Arc::new(Shared {
             config: RwLock::new(Arc::new(config)),
             engine: Mutex::new(engine),
-            health: Mutex::new(Health::default()),
+            health: Mutex::new(Health { audit_error, ..Health::default() }),
+            acting,
             deciding: Arc::default(),
             unrecorded: Mutex::new(Vec::new()),
             ledger: Arc::new(ledger),
@@ -178,6 +185,7 @@ impl Daemon {
                 tracing::error!(%error, "the HTTP server failed");
             }
         });
+        tasks.spawn(until(stopped.clone(), acting::watch_over(shared.clone())));
         let mut delivery = reload::Delivery::start(&shared, &outbox)?;
         let mut ticker = tick::Ticker::new(shared.clone(), clients);
 
@@ -209,6 +217,29 @@ impl Daemon {
         while tasks.join_next().await.is_some() {}
         tracing::info!("stopped, state is on disk");
         Ok(())
+    }
+}
+
+/// What acts, with what the ledger holds. An audit that is not whole stops everything.
+async fn open_acting(ledger: &Ledger, actuators: Actuators, clients: &Clients) -> Result<(Acting, Option<String>), DaemonError> {
+    let (entries, wrong) = match ledger.audit_verify(None).await? {
+        Finding::Whole { .. } => (ledger.audit_entries().await?, None),
+        found => {
+            let why = format!("the audit is not whole: {found:?}; nothing is done until a person has looked (portent audit verify)");
+            tracing::error!("{why}");
+            let stop = Entry { at: Timestamp::MIN, record: Record::Stopped { by: "an audit that is not whole".to_owned() } };
+            (vec![stop], Some(why))
+        }
+    };
+    let head = ledger.audit_head().await?;
+    Ok((Acting::new(entries, head, actuators, clients.clone()), wrong))
+}
+
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        // An error means that the sender is gone: the daemon is too.
+        _ = stopped.wait_for(|stop| *stop) => {}
     }
 }
 

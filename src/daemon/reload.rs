@@ -93,6 +93,7 @@ pub async fn reload(
     let now = shared.clock.now();
     let result = match prepare(file) {
         Ok((config, clients)) => {
+            shared.acting.set_actuators(sources::actuators(&config));
             apply(shared, config, now).await;
             ticker.set_clients(clients);
             delivery.stop().await;

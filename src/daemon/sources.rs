@@ -1,10 +1,12 @@
-//! The clients of the configured sources, and what a run without a configuration watches.
+//! The clients of the configured sources, what a run without a configuration watches, and what the configuration lets act.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bridge;
 use super::state::Shared;
+use crate::act::{self, Actuators};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -30,6 +32,15 @@ pub fn clients(config: &Config) -> Result<Clients, SourceError> {
             Ok((source.name.to_string(), Arc::new(client)))
         })
         .collect()
+}
+
+/// What may act, by the configuration. Signatures and silences are dated by real time, whatever the engine's clock says.
+pub fn actuators(config: &Config) -> Actuators {
+    let clock = SystemClock::new();
+    let now: act::Now = Arc::new(move || clock.now());
+    let act = &config.act;
+    let settings = act::Settings { programs: act.programs.clone(), hosts: act.hosts.clone(), allow_private: act.allow_private };
+    act::actuators(settings, &now)
 }
 
 /// Names the sources in the health report, so that one that never answered is seen too.

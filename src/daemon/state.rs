@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::acting::Acting;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::anomaly::Anomaly;
@@ -50,6 +51,8 @@ pub struct Health {
     pub past_anomalies: VecDeque<Anomaly>,
     pub last_checkpoint: Option<Timestamp>,
     pub ledger_error: Option<String>,
+    /// What was decided about a remedy could not be written down, or the audit is not whole.
+    pub audit_error: Option<String>,
     pub store_error: Option<String>,
     pub outbox_pending: u64,
     pub ticks: u64,
@@ -67,6 +70,7 @@ pub struct Shared {
     /// Effects that the ledger has not taken yet: it failed, and they are tried again with the next tick.
     pub unrecorded: Mutex<Vec<Effect>>,
     pub ledger: Arc<Ledger>,
+    pub acting: Acting,
     pub store: Arc<SledStore>,
     pub metrics: Arc<Metrics>,
     pub clock: Arc<dyn Clock>,

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::kinds::Kinds;
 use super::sources::{self, Clients, PROBE_EVERY};
 use super::state::Shared;
-use super::{checkpoint, effects, read};
+use super::{acting, checkpoint, effects, read};
 use crate::core::engine::{Input, Tally};
 use crate::core::prediction::State;
 use crate::core::time::{Span, Timestamp};
@@ -66,6 +66,7 @@ impl Ticker {
         self.busy.clear();
         self.shared.health().sources.values_mut().for_each(|source| source.reading_since = None);
         sources::introduce(&self.shared, &clients);
+        self.shared.acting.set_clients(clients.clone());
         self.clients = clients;
         self.kinds = Kinds::default();
         self.next_probe = Timestamp::MIN;
@@ -91,6 +92,7 @@ impl Ticker {
         self.start_readings(now);
         self.wait_for_readings().await;
         effects::decide(&shared, now, move |engine| engine.step(now, Input::Tick)).await;
+        acting::consider(&shared);
         self.look_after(now).await;
         shared.metrics.ticks.inc();
         shared.metrics.tick_duration_s.observe(began.elapsed().as_secs_f64());
@@ -184,6 +186,9 @@ impl Ticker {
             metrics.anomalies_open.set(engine.anomalies().count() as i64);
             metrics.set_open_predictions(engine.lives().filter(|l| l.prediction.state == State::Open).map(|l| l.prediction.impact));
         }
+        let head = shared.acting.head();
+        shared.metrics.audit_lines.set(head.seq.cast_signed());
+        shared.metrics.audit_head.set(head.number().cast_signed());
         match shared.ledger.pending_counts().await {
             Ok(counts) => {
                 let pending: u64 = counts.values().map(|c| c.pending).sum();

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use super::acting::{self, News};
 use super::state::Shared;
 use crate::core::anomaly::Anomaly;
 use crate::core::civil;
@@ -13,6 +14,7 @@ use crate::core::engine::{Inherited, SeriesView, Tally};
 use crate::core::explain::{self, Explanation};
 use crate::core::labels::Labels;
 use crate::core::prediction::{Eta, Prediction, State};
+use crate::core::run::{Phase, Run, RunKey, Runs};
 use crate::core::selection::Selection;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -22,7 +24,8 @@ use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
-use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
+use crate::server::run_report::RunReport;
+use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
 const STALE_STEPS: i64 = 10;
@@ -96,6 +99,7 @@ impl View for DaemonView {
             }
         }
         reasons.extend(health.ledger_error.iter().map(|error| format!("ledger: {error}")));
+        reasons.extend(health.audit_error.iter().map(|error| format!("audit: {error}")));
         reasons.extend(health.store_error.iter().map(|error| format!("store: {error}")));
         if health.ticks == 0 || health.sources.values().any(|source| source.up && !source.was_read) {
             reasons.push("the first reading is under way".to_owned());
@@ -129,7 +133,7 @@ impl View for DaemonView {
             started_at: shared.started_at,
             now,
             uptime_s: (now - shared.started_at).as_secs_f64(),
-            mode: "observe".to_owned(),
+            mode: shared.config().act.settings.mode.as_str().to_owned(),
             readiness,
             sources: sources.collect(),
             counts: Counts {
@@ -212,6 +216,53 @@ impl View for DaemonView {
             all.sort_by_key(|a| std::cmp::Reverse(a.started_at));
             all.truncate(filter.limit);
             Ok(all)
+        }
+        .boxed()
+    }
+
+    fn runs(&self, only_waiting: bool) -> BoxFuture<'_, Result<Vec<RunReport>, ViewError>> {
+        async move {
+            let runs = self.shared.acting.runs().await;
+            let report = |(key, run): (RunKey, &Run)| {
+                let is_waiting = matches!(run.phase, Phase::Waiting { .. });
+                let token = is_waiting.then(|| self.shared.acting.token(key));
+                (is_waiting || !only_waiting).then(|| RunReport { token, ..RunReport::new(key, run) })
+            };
+            Ok(runs.all().filter_map(report).collect())
+        }
+        .boxed()
+    }
+
+    fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
+        async move {
+            if !self.shared.acting.is_token(run, &word.token) {
+                return Ok(Err("the token is not of this action, or of before a restart: ask for /api/v1/approvals again".to_owned()));
+            }
+            let Word { by, reason, is_approved, .. } = word;
+            let is_waiting = |runs: &Runs| runs.get(run).is_some_and(|known| matches!(known.phase, Phase::Waiting { .. }));
+            if !is_waiting(&self.shared.acting.runs().await) {
+                return Ok(Err("nobody waits for a word about it (any more)".to_owned()));
+            }
+            // In a task of its own: who asked may hang up, and a decision is not left half way.
+            let shared = self.shared.clone();
+            let heard = tokio::spawn(async move { acting::hear(&shared, News::Approval { run, by, is_approved, reason }).await });
+            heard.await.map_err(|error| ViewError(error.to_string()))?;
+            let runs = self.shared.acting.runs().await;
+            match runs.get(run) {
+                Some(known) if !matches!(known.phase, Phase::Waiting { .. }) => Ok(Ok(RunReport::new(run, known))),
+                _ => Ok(Err("it could not be written down; nothing was decided".to_owned())),
+            }
+        }
+        .boxed()
+    }
+
+    fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
+        async move {
+            let shared = self.shared.clone();
+            let news = if is_stopped { News::Stop { by } } else { News::Resume { by } };
+            let heard = tokio::spawn(async move { acting::hear(&shared, news).await });
+            heard.await.map_err(|error| ViewError(error.to_string()))?;
+            Ok(self.shared.acting.runs().await.stopped().map(str::to_owned))
         }
         .boxed()
     }

@@ -1,12 +1,14 @@
-//! The ledger: what can't be rebuilt from samples. Predictions with every change and their later truth, and the webhooks that still have
-//! to go out.
+//! The ledger: what can't be rebuilt from samples. Predictions with every change and their later truth, the webhooks that still have to go
+//! out, and the audit: what was decided about remedies, and done.
 //!
 //! SQLite in WAL mode with `synchronous = FULL`, not the store's sled: after a simulated power cut sled lost acknowledged records in 27 of
 //! 60 trials. A change and the webhooks it causes are one transaction, so that there is never one without the other; both are known by
 //! their ids, so that an engine which comes by the same samples twice says nothing twice.
 
+pub mod chain;
 mod json;
 pub mod sqlite;
+mod sqlite_audit;
 mod sqlite_outbox;
 mod sqlite_predictions;
 
@@ -150,6 +152,8 @@ pub enum LedgerError {
     Io { act: &'static str, path: PathBuf, source: std::io::Error },
     #[error("prediction {id} can't be stored: {what}")]
     Unstorable { id: PredictionId, what: String },
+    #[error("a record can't be stored: {what}")]
+    UnstorableRecord { what: String },
     #[error("{found} {what}, {limit} is the limit")]
     TooMany { what: &'static str, found: usize, limit: usize },
     #[error("no message {event_id} to {target} in the outbox")]

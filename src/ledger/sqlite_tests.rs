@@ -244,7 +244,7 @@ async fn what_is_no_whole_ledger_is_an_error_and_is_not_touched() {
     // Bytes 60..64 hold user_version, 68..72 application_id: https://www.sqlite.org/fileformat.html#the_database_header
     let mut newer = whole.clone();
     newer[60..64].copy_from_slice(&7_u32.to_be_bytes());
-    assert!(matches!(refused(&newer).await, LedgerError::Newer { found: 7, known: 1, .. }));
+    assert!(matches!(refused(&newer).await, LedgerError::Newer { found: 7, known: 2, .. }));
     let mut foreign = whole.clone();
     foreign[68..72].fill(0);
     assert!(matches!(refused(&foreign).await, LedgerError::Foreign { .. }));

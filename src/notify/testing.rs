@@ -13,10 +13,10 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 
 use super::outbox::{Outbox, Pending};
-use super::secret::Secret;
-use super::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOLERANCE, VerifyError, verify};
 use super::webhook::WebhookSettings;
 use crate::core::time::{Span, Timestamp};
+use crate::outbound::Secret;
+use crate::outbound::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOLERANCE, VerifyError, verify};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 

@@ -18,11 +18,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use super::address::{PrivateAddress, PublicOnly, check_literal};
+use super::event;
 use super::retry::parse_retry_after;
-use super::secret::{SecretError, SecretFile};
-use super::{event, signature};
 use crate::core::time::{Span, Timestamp};
+use crate::outbound::address::{PrivateAddress, PublicOnly, check_literal};
+use crate::outbound::{SecretError, SecretFile, client as outgoing, signature};
 
 /// Standard Webhooks, "Request timeouts": 15 to 30 s give a receiver time enough.
 pub const DEFAULT_TIMEOUT: Span = Span::from_secs(15);
@@ -194,19 +194,7 @@ impl WebhookTarget {
         if error.is_timeout() {
             return SendCause::Timeout(self.settings.timeout);
         }
-        let error = error.without_url();
-        let (mut text, mut source) = (error.to_string(), error.source());
-        while let Some(cause) = source {
-            if let Some(private) = cause.downcast_ref::<PrivateAddress>() {
-                return SendCause::Private(private.clone());
-            }
-            let part = cause.to_string();
-            if !text.contains(&part) {
-                text = format!("{text}: {part}");
-            }
-            source = cause.source();
-        }
-        SendCause::Transport(text)
+        outgoing::words(error).map_or_else(SendCause::Private, SendCause::Transport)
     }
 
     fn error(&self, cause: SendCause) -> SendError {
@@ -256,17 +244,10 @@ fn client(settings: &WebhookSettings) -> Result<Client, SettingsCause> {
     if settings.timeout <= Span::ZERO {
         return Err(SettingsCause::Timeout(settings.timeout));
     }
-    // Fails only where another part of the program has installed one before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    let mut builder = outgoing::builder()
         .default_headers(headers(&settings.headers)?)
-        .user_agent(concat!("portent/", env!("CARGO_PKG_VERSION")))
         .timeout(settings.timeout.to_std())
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy();
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS);
     if !settings.allow_private {
         check_literal(url)?;
         builder = builder.dns_resolver(PublicOnly);

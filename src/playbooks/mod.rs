@@ -48,7 +48,12 @@ mod tests {
         for Embedded { playbook, .. } in all() {
             assert!(playbook.when.watches.is_empty() && playbook.when.labels.is_empty(), "{}", playbook.name);
             assert!(playbook.steps.len() >= 2 && playbook.about.len() > 40, "{}", playbook.name);
-            assert_eq!(playbook.steps.last().map(|s| s.action.as_str()), Some("notify"), "{}: people learn how it ended", playbook.name);
+            assert_eq!(
+                playbook.steps.last().map(|s| s.does.action.as_str()),
+                Some("notify"),
+                "{}: people learn how it ended",
+                playbook.name
+            );
         }
         assert!(find("expand-volume").is_some() && find("nothing").is_none());
     }

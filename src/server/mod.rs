@@ -4,6 +4,7 @@
 //! is loopback and whoever wants more has a proxy that does both better. Every request passes one [`guard`], every connection the limits of
 //! [`connection`].
 
+mod acting;
 mod answer;
 mod api;
 mod chart;
@@ -13,6 +14,7 @@ mod health;
 mod page;
 mod params;
 pub mod report;
+pub mod run_report;
 mod view;
 
 use std::future::{Future, IntoFuture};
@@ -30,7 +32,7 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 pub use connection::{MAX_CONNECTIONS, Patience};
 pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
-pub use view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
+pub use view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 use crate::metrics::Metrics;
 
@@ -156,6 +158,11 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/anomalies", get(api::anomalies))
         .route("/api/v1/series", get(api::series))
         .route("/api/v1/explain", get(api::explain))
+        .route("/api/v1/runs", get(acting::runs))
+        .route("/api/v1/approvals", get(acting::approvals))
+        .route("/api/v1/approvals/{run}/{word}", post(acting::decide))
+        .route("/api/v1/stop", post(acting::stop))
+        .route("/api/v1/resume", post(acting::stop))
         .route("/api/v1/openapi.json", get(api::openapi))
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)

@@ -5,9 +5,11 @@
 use futures_util::future::BoxFuture;
 
 use super::report::{Readiness, SeriesReport, StatusReport};
+use super::run_report::RunReport;
 use crate::core::anomaly::Anomaly;
 use crate::core::explain::Explanation;
 use crate::core::prediction::{Prediction, State};
+use crate::core::run::RunKey;
 use crate::core::time::Timestamp;
 use crate::source::replay::Selector;
 
@@ -54,6 +56,15 @@ pub struct AnomalyFilter {
     pub limit: usize,
 }
 
+/// A person's word about one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    pub by: String,
+    pub reason: String,
+    pub is_approved: bool,
+    pub token: String,
+}
+
 /// What the server shows. The answers without a future come from memory at once; the others may wait for the ledger.
 ///
 /// A filter's `limit` binds: the server asks for one more than it shows, to know whether there is more.
@@ -66,6 +77,12 @@ pub trait View: Send + Sync + 'static {
     fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>>;
     fn explain(&self, filter: ExplainFilter) -> BoxFuture<'_, Result<Vec<Explanation>, ViewError>>;
     fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>>;
+    /// Runs: all that are known, or only those that wait for a person's word, with their tokens.
+    fn runs(&self, only_waiting: bool) -> BoxFuture<'_, Result<Vec<RunReport>, ViewError>>;
+    /// A person's word about a run; why it was not taken, where it was not.
+    fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
+    /// Nothing more is started, or it goes on; who has stopped everything afterwards.
+    fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>>;
     /// Reads the configuration again. On an error the old one stays, and the text says why. Never cancelled half way: the server lets it
     /// end even when its client has gone.
     fn reload(&self) -> BoxFuture<'_, Result<(), String>>;

@@ -397,7 +397,7 @@ impl Shard {
             evidence: Vec::new(),
             suggested_playbooks: playbooks
                 .iter()
-                .filter(|playbook| playbook.is_for(&watch.name, &watch.playbooks, labels))
+                .filter(|playbook| playbook.is_for(&watch.name, &watch.code, &watch.playbooks, labels))
                 .map(|playbook| playbook.suggestion())
                 .collect(),
             incident: None,

@@ -15,12 +15,15 @@ use crate::core::explain::{
 use crate::core::labels::Labels;
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
+use crate::core::run::RunKey;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
+use crate::server::run_report::RunReport;
+use crate::server::view::Word;
 use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
@@ -38,6 +41,7 @@ pub struct Double {
     pub hanging: AtomicUsize,
     /// Questions about series fail; about anomalies panic.
     pub broken: AtomicBool,
+    pub runs: Mutex<Vec<RunReport>>,
     pub reload_error: Mutex<Option<String>>,
     pub reloads_begun: AtomicUsize,
     pub reloads_ended: AtomicUsize,
@@ -137,6 +141,25 @@ impl View for Double {
             Ok(self.anomalies.iter().take(filter.limit).cloned().collect())
         }
         .boxed()
+    }
+
+    fn runs(&self, only_waiting: bool) -> BoxFuture<'_, Result<Vec<RunReport>, ViewError>> {
+        let runs = self.runs.lock().unwrap().clone();
+        async move { Ok(runs.into_iter().filter(|run| !only_waiting || run.token.is_some()).collect()) }.boxed()
+    }
+
+    fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
+        let mut runs = self.runs.lock().unwrap();
+        let found = runs.iter_mut().find(|known| known.run == run.to_string() && known.token.as_deref() == Some(&word.token));
+        let said = found.map(|known| {
+            (known.token, known.approved_by) = (None, Some(word.by));
+            known.clone()
+        });
+        async move { Ok(said.ok_or_else(|| "the token is not of this action".to_owned())) }.boxed()
+    }
+
+    fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
+        async move { Ok(is_stopped.then_some(by)) }.boxed()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -303,12 +326,34 @@ pub fn anomaly() -> Anomaly {
 }
 
 /// Something of everything.
+/// A remedy that waits for a person's word.
+pub const RUN: &str = "r0123456789abcdef";
+
+fn waiting_run() -> RunReport {
+    let value = serde_json::json!({
+        "run": RUN, "playbook": "restart-leaky-process", "about": "restarts it", "targets": ["shop/a"], "service": "shop",
+        "prediction": "p0123456789abcdef", "watch": "memory", "code": "H2", "labels": { "pod": "a" },
+        "value": 0.81, "threshold": 0.95, "likelihood": 0.86, "proposed_at": NOW, "phase": "waiting", "expires_at": NOW + Span::HOUR,
+        "outcome": null, "why": null, "decision": "ask",
+        "findings": [
+            { "admits": "ask", "check": "blast_radius", "dependents": 3, "most": 2 },
+            { "admits": "allow", "check": "likelihood", "value": 0.86, "least": 0.7, "least_proactive": 0.8 }
+        ],
+        "reasons": ["3 services depend on it, 2 at most without a person", "likelihood is 0.86: below 0.7 nothing, from 0.8 without a person"],
+        "approved_by": null,
+        "steps": [{ "name": "restart", "action": "command", "with": { "run": ["systemctl", "restart", "a"] }, "end": null, "undone": null }],
+        "token": "t0"
+    });
+    serde_json::from_value(value).unwrap()
+}
+
 pub fn busy() -> Double {
     let states = [State::Open, State::Open, State::Open, State::Open, State::Resolved, State::Expired];
     Double {
         predictions: states.into_iter().enumerate().map(|(n, state)| prediction(n, state)).collect(),
         series: (0..500).map(series).collect(),
         anomalies: vec![anomaly()],
+        runs: Mutex::new(vec![waiting_run()]),
         ..Double::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::double::{Double, NOW, busy, prediction};
+use super::double::{Double, NOW, RUN, busy, prediction};
 use super::*;
 use crate::core::prediction::{Prediction, State};
 use crate::core::time::Span;
@@ -182,13 +182,21 @@ async fn the_openapi_document_says_what_the_server_does() {
     let (_, document) = server.json("/api/v1/openapi.json").await;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
-        let (status, ..) = answer(server.http.request(method, server.url(&path.replace("{file}", "p1.png")))).await;
+        let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve");
+        let query = match path.as_str() {
+            "/api/v1/stop" | "/api/v1/resume" => "?by=ann",
+            path if path.contains("{word}") => "?by=ann&token=t0",
+            _ => "",
+        };
+        let (status, ..) = answer(server.http.request(method, server.url(&format!("{filled}{query}")))).await;
         assert!(status == 200 || path.starts_with("/charts/"), "{path}: {status}");
     }
     let mut single = server.view.predictions.clone();
     single.push(Prediction { truth: Some(crate::core::prediction::Truth::NotKnown), ..prediction(9, State::Expired) });
     assert_matches(&document, "Prediction", &single.iter().map(|p| serde_json::to_value(p).unwrap()).collect::<Vec<_>>());
-    for (schema, path) in [("Series", "/api/v1/series"), ("Anomaly", "/api/v1/anomalies"), ("Prediction", "/api/v1/predictions")] {
+    for (schema, path) in
+        [("Series", "/api/v1/series"), ("Anomaly", "/api/v1/anomalies"), ("Prediction", "/api/v1/predictions"), ("Run", "/api/v1/runs")]
+    {
         let (_, answer) = server.json(path).await;
         assert_matches(&document, schema, answer["data"].as_array().unwrap());
     }
@@ -201,6 +209,27 @@ async fn the_openapi_document_says_what_the_server_does() {
     assert_eq!(one["data"][0]["labels"]["instance"], "host-7:9100");
     let (_, status) = server.json("/api/v1/status").await;
     assert_matches(&document, "Status", std::slice::from_ref(&status["data"]));
+}
+
+#[tokio::test]
+async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
+    let server = start(busy(), Settings::default()).await;
+    let ask = async |method, path: &str| answer(server.http.request(method, server.url(path))).await.0;
+    let approve = format!("/api/v1/approvals/{RUN}/approve");
+    let (get, post) = (reqwest::Method::GET, reqwest::Method::POST);
+    let (_, waiting) = server.json("/api/v1/approvals").await;
+    assert_eq!((waiting["data"].as_array().unwrap().len(), &waiting["data"][0]["token"]), (1, &"t0".into()));
+    assert_eq!(ask(get, &format!("{approve}?by=ann&token=t0")).await, 405, "GET never approves");
+    assert_eq!(ask(post.clone(), &format!("{approve}?by=ann")).await, 403);
+    assert_eq!(ask(post.clone(), &format!("{approve}?token=t0")).await, 400, "nobody says it");
+    assert_eq!(ask(post.clone(), &format!("{approve}?by=ann&token=t1")).await, 409);
+    assert_eq!(ask(post.clone(), &format!("/api/v1/approvals/{RUN}/perhaps?by=ann&token=t0")).await, 404);
+    assert_eq!(ask(post.clone(), "/api/v1/approvals/r12/approve?by=ann&token=t0").await, 400);
+    let elsewhere = server.http.post(server.url(&format!("{approve}?by=ann&token=t0"))).header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(answer(elsewhere).await.0, 403, "a page from elsewhere");
+    assert_eq!(ask(post.clone(), &format!("{approve}?by=ann&token=t0")).await, 200);
+    assert_eq!(ask(post, &format!("{approve}?by=ann&token=t0")).await, 409, "once");
+    assert_eq!(server.json("/api/v1/approvals").await.1["data"], serde_json::json!([]));
 }
 
 /// Every value has the schema's form, and no field that the schema does not name.

@@ -6,6 +6,9 @@ use super::{Finding, finding};
 /// Knows only the core.
 const BASE: &[&str] = &["core"];
 
+/// Know the core, and what all requests to the outside have in common.
+const ADAPTER: &[&str] = &["core", "outbound"];
+
 /// Settings are made of the adapters' own types.
 const CONFIG: &[&str] = &["core", "config", "packs", "playbooks", "source", "store", "ledger", "notify", "act", "chart"];
 
@@ -18,6 +21,7 @@ const SHELL: &[&str] = &[
     "source",
     "store",
     "ledger",
+    "outbound",
     "notify",
     "act",
     "chart",
@@ -41,6 +45,7 @@ const CLI: &[&str] = &[
     "source",
     "store",
     "ledger",
+    "outbound",
     "notify",
     "act",
     "chart",
@@ -61,10 +66,10 @@ const CLI: &[&str] = &[
 const ORDER: &[(&[&str], &[&str], &str)] = &[
     (&["core"], &[], "the core is pure: hand it what it needs as an argument, or move the type it needs into core"),
     (&["datasets"], BASE, "it only makes bytes: let the verb, the demo or the bench read and write files"),
-    (&["clock", "telemetry", "metrics"], BASE, "it knows only the core: let the shell hand it over"),
+    (&["clock", "telemetry", "metrics", "outbound"], BASE, "it knows only the core: let the shell hand it over"),
     (
         &["source", "store", "ledger", "notify", "act", "chart", "export"],
-        BASE,
+        ADAPTER,
         "adapters know the core and never each other: move what both need to core, or let the daemon hand it over",
     ),
     (&["picture"], &["core", "chart"], "it turns what the core knows into a scene: let the shell hand over what else it needs"),
@@ -77,7 +82,7 @@ const ORDER: &[(&[&str], &[&str], &str)] = &[
 const HOMES: &[(&[&str], &[&str], &str)] = &[
     (
         &["reqwest"],
-        &["source", "notify", "act", "cli"],
+        &["source", "outbound", "notify", "act", "cli"],
         "HTTP to the outside goes through a source, a notifier or an actuator; the command line may ask the daemon",
     ),
     (&["sled"], &["store"], "derived state goes through the Store port"),

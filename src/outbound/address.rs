@@ -1,4 +1,4 @@
-//! Which addresses a webhook may go to: a guard against being made to post into our own network (server-side request forgery).
+//! Which addresses a request of ours may go to: a guard against being made to post into our own network (server-side request forgery).
 //!
 //! The question is asked of the address that is about to be connected to, inside the client's resolver, rather than of the URL's name
 //! beforehand: a name can answer a public address to the check and a private one to the connection (DNS rebinding). IPv6 is judged by
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Addresses of one name that are tried; a name with more is a mistake or a trick, and each costs a connection attempt.
-const MAX_ADDRESSES: usize = 16;
+pub const MAX_ADDRESSES: usize = 16;
 
 /// IPv4 blocks that are not the public internet's: IANA's special-purpose registry (RFC 6890 and its updates), and one address that
 /// serves a cloud's machines from within the public range.

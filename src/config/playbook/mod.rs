@@ -1,17 +1,23 @@
 //! Reads playbooks: written out in the configuration, in files it names, or in a folder of theirs.
 
+mod healer;
+mod parts;
+
 use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::http::error_text;
 use super::reader::{Cx, quoted};
 use super::tree::{Node, Value};
-use crate::core::playbook::{Match, Playbook, Step};
+use crate::core::gate::Mode;
+use crate::core::playbook::{Playbook, USUAL_PRIORITY};
+use crate::core::time::Span;
+
+/// Of our own form; may be left out.
+const API_VERSION: &str = "portent.dev/v1";
 
 /// Most files in a folder of playbooks, and most playbooks in all.
 const MAX_PLAYBOOKS: usize = 1_000;
-/// Most steps of one playbook: a remedy longer than this is a program.
-const MAX_STEPS: usize = 100;
 
 /// The `playbooks` list: file names and playbooks written out.
 pub fn read_list(node: &Node, cx: &mut Cx) -> Vec<Playbook> {
@@ -67,80 +73,33 @@ fn read_file(path: &Path, named_at: &Node, what: &str, cx: &mut Cx) -> Option<Pl
     playbook
 }
 
+/// A playbook in either of its forms: ours, with or without `apiVersion: portent.dev/v1`, or the older `healer.platform/v1`.
 pub fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
+    if healer::is_healer(node) {
+        return healer::read(node, cx);
+    }
     let before = cx.errors.len();
     let mut fields = Fields::of(node, "a playbook", cx)?;
+    if let Some(node) = fields.take("apiVersion") {
+        cx.known_name(node, "apiVersion", &[API_VERSION, healer::API_VERSION]);
+    }
+    if let Some(node) = fields.take("kind") {
+        cx.known_name(node, "kind", &["Playbook", "Policy"]);
+    }
     let name = fields.need("name", cx).and_then(|n| cx.name(n, "name"));
     let about = fields.need("about", cx).and_then(|n| cx.text(n, "about"));
-    let when = fields.take("when").and_then(|n| read_match(n, cx)).unwrap_or_default();
-    let steps = fields.need("steps", cx).map(|n| read_steps(n, cx));
+    let enabled = fields.take("enabled").and_then(|n| cx.flag(n, "enabled")).unwrap_or(true);
+    let priority = fields.take("priority").and_then(|n| cx.whole(n, "priority", 1, 10)).map_or(USUAL_PRIORITY, |p| p as u8);
+    let mode = fields.take("mode").and_then(|n| cx.one_of(n, "mode", &Mode::ALL));
+    let when = fields.take("when").and_then(|n| parts::trigger(n, cx)).unwrap_or_default();
+    let target = fields.take("target").and_then(|n| parts::template(n, "target", cx));
+    let cooldown = fields.take("cooldown").and_then(|n| cx.span(n, "cooldown", Span::ZERO, Span::WEEK));
+    let steps = fields.need("steps", cx).map(|n| parts::steps(n, cx)).unwrap_or_default();
+    let verify = fields.take("verify").and_then(|n| parts::check(n, cx));
+    let rollback = fields.take("rollback").and_then(|n| parts::rollback(n, cx)).unwrap_or_default();
     fields.done(cx);
     if cx.errors.len() > before {
         return None;
     }
-    Some(Playbook { name: name?, about: about?, when, steps: steps? })
-}
-
-fn read_match(node: &Node, cx: &mut Cx) -> Option<Match> {
-    let mut fields = Fields::of(node, "when", cx)?;
-    let watches = fields.take("watches").map(|n| n.items().iter().filter_map(|item| cx.text(item, "watches")).collect());
-    let mut labels = Vec::new();
-    if let Some(node) = fields.take("labels") {
-        if let Value::Map(entries) = &node.value {
-            labels = entries.iter().filter_map(|e| cx.text(&e.node, &e.key).map(|value| (e.key.clone(), value))).collect();
-        } else {
-            cx.wrong(node, "labels", "a mapping (label: value)");
-        }
-    }
-    fields.done(cx);
-    Some(Match { watches: watches.unwrap_or_default(), labels: labels.into_iter().collect() })
-}
-
-fn read_steps(node: &Node, cx: &mut Cx) -> Vec<Step> {
-    let Value::List(items) = &node.value else {
-        cx.wrong(node, "steps", "a list of steps");
-        return Vec::new();
-    };
-    if items.is_empty() || items.len() > MAX_STEPS {
-        cx.error(node.at, format!("steps: found {}, want 1 to {MAX_STEPS}", items.len()));
-        return Vec::new();
-    }
-    items.iter().filter_map(|item| read_step(item, cx)).collect()
-}
-
-fn read_step(node: &Node, cx: &mut Cx) -> Option<Step> {
-    let mut fields = Fields::of(node, "a step", cx)?;
-    let name = fields.need("name", cx).and_then(|n| cx.text(n, "name"));
-    let action = fields.need("action", cx).and_then(|n| cx.name(n, "action"));
-    let with = match fields.take("with") {
-        None => Vec::new(),
-        Some(Node { value: Value::Map(entries), .. }) => entries.iter().map(|e| (e.key.clone(), json(&e.node))).collect(),
-        Some(other) => {
-            cx.wrong(other, "with", "a mapping (argument: value)");
-            Vec::new()
-        }
-    };
-    fields.done(cx);
-    Some(Step { name: name?, action: action?, with: with.into_iter().collect() })
-}
-
-/// Arguments as the actuator will see them: YAML 1.2's core schema. What a number can't hold exactly stays a text.
-fn json(node: &Node) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match &node.value {
-        _ if node.is_null() => Json::Null,
-        Value::List(items) => Json::Array(items.iter().map(json).collect()),
-        Value::Map(entries) => Json::Object(entries.iter().map(|e| (e.key.clone(), json(&e.node))).collect()),
-        Value::Scalar { text, plain: false } => Json::String(text.clone()),
-        Value::Scalar { text, plain: true } => match text.as_str() {
-            "true" => Json::Bool(true),
-            "false" => Json::Bool(false),
-            _ => text
-                .parse::<i64>()
-                .map(Json::from)
-                .ok()
-                .or_else(|| text.parse::<f64>().ok().filter(|v| v.is_finite()).map(Json::from))
-                .unwrap_or_else(|| Json::String(text.clone())),
-        },
-    }
+    Some(Playbook { name: name?, about: about?, enabled, priority, mode, when, target, cooldown, steps, verify, rollback })
 }

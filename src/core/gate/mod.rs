@@ -1,0 +1,137 @@
+//! May this be done now? One pure function of what was predicted, what would be done, what depends on it, what was done before, and the
+//! time. It answers with every reason and its numbers, not only the first that stands in the way.
+//!
+//! Each check admits as much as it can answer for: anything, only after a person was asked, or nothing. The least of all decides, and the mode
+//! is the last word: shadow and observe do nothing whatever the checks say. What is not known never admits anything.
+
+mod history;
+mod limits;
+mod reason;
+mod settings;
+mod verdict;
+mod window;
+
+pub use history::{Ended, History, Ran};
+pub use reason::Reason;
+pub use settings::{Breaker, Mode, Settings};
+pub use verdict::{Decision, Finding, Verdict};
+pub use window::{Window, WindowError};
+
+use super::playbook::{Facts, Playbook};
+use super::prediction::{Prediction, State};
+use super::time::{Span, Timestamp};
+use super::topology::{Tier, Topology};
+
+/// What is asked of the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub now: Timestamp,
+    pub prediction: &'a Prediction,
+    pub playbook: &'a Playbook,
+    /// What it would act on; nothing is nothing, never everything.
+    pub targets: &'a [String],
+    pub facts: &'a Facts,
+    pub settings: &'a Settings,
+    pub topology: &'a Topology,
+    pub history: &'a History,
+    pub around: &'a Around,
+}
+
+/// What else is known at that moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Around {
+    /// Who has stopped everything, if anybody has.
+    pub killed: Option<String>,
+    /// The silence that the series is under.
+    pub silence: Option<(String, Timestamp)>,
+    /// Age of the watch's newest data; `None` where it is not known.
+    pub data_age: Option<Span>,
+    /// The source calls its answer incomplete.
+    pub is_partial: bool,
+    /// How long the series has been known.
+    pub known_for: Option<Span>,
+    /// Services of the same group that are sick now.
+    pub sick: usize,
+    /// How often it was seen in a row, for what is triggered by failures that must repeat.
+    pub failures: Option<u32>,
+    /// How surely the playbook helps here, and from how many runs that is known.
+    pub trust: Option<(f64, u32)>,
+}
+
+/// Below this rate of success a playbook is demoted: people are asked.
+const LEAST_TRUST: f64 = 0.5;
+/// From fewer runs no rate is known.
+const LEAST_RUNS: u32 = 5;
+
+/// See the module.
+pub fn judge(request: &Request<'_>) -> Verdict {
+    let mut findings = Vec::new();
+    let mut find = |admits: Decision, reason: Reason| findings.push(Finding { admits, reason });
+    let allow_if = |holds: bool| if holds { Decision::Allow } else { Decision::Deny };
+    let ask_unless = |holds: bool| if holds { Decision::Allow } else { Decision::Ask };
+    let Request { now, prediction, playbook, targets, settings, topology, history, around, .. } = *request;
+
+    let mode = playbook.mode.map_or(settings.mode, |own| own.min(settings.mode));
+    find(mode.admits(), Reason::Mode { global: settings.mode, playbook: playbook.mode });
+    if let Some(by) = &around.killed {
+        find(Decision::Deny, Reason::Killed { by: by.clone() });
+    }
+    find(allow_if(!targets.is_empty() && targets.iter().all(|target| !target.is_empty())), Reason::Targets { count: targets.len() });
+    find(allow_if(prediction.state == State::Open), Reason::Open { state: prediction.state });
+    for unmet in playbook.when.unmet(prediction, request.facts, now) {
+        find(Decision::Deny, Reason::Condition(unmet));
+    }
+
+    // The data.
+    let fresh = around.data_age.is_some_and(|age| age <= settings.max_data_age);
+    find(allow_if(fresh), Reason::DataAge { age: around.data_age, most: settings.max_data_age });
+    if around.is_partial {
+        find(Decision::Deny, Reason::Partial);
+    }
+    let known = around.known_for.is_some_and(|known| known >= settings.min_history);
+    find(allow_if(known), Reason::History { known_for: around.known_for, least: settings.min_history });
+
+    // The prediction.
+    // NaN is no likelihood at all, and no number that could be written down.
+    let value = if prediction.likelihood.is_finite() { prediction.likelihood } else { 0.0 };
+    let (least, least_proactive) = (settings.min_likelihood, settings.min_likelihood_proactive);
+    let admits = match () {
+        () if value >= least_proactive => Decision::Allow,
+        // Sure enough to trouble a person with it, not to act ahead of time alone.
+        () if value >= least => Decision::Ask,
+        () => Decision::Deny,
+    };
+    find(admits, Reason::Likelihood { value, least, least_proactive });
+    find(allow_if(prediction.impact >= settings.min_impact), Reason::Impact { impact: prediction.impact, least: settings.min_impact });
+    if let Some(failures) = around.failures {
+        find(allow_if(failures >= settings.min_failures), Reason::Failures { seen: failures, least: settings.min_failures });
+    }
+
+    // The harm it could do.
+    let service = prediction.service.as_str();
+    let dependents = topology.dependents(service).len();
+    find(ask_unless(dependents <= settings.max_dependents), Reason::BlastRadius { dependents, most: settings.max_dependents });
+    let tier = topology.tier(service);
+    find(ask_unless(tier < Tier::Critical), Reason::Tier { tier });
+    let of = topology.group(service).len();
+    let share = around.sick as f64 / of.max(1) as f64;
+    find(allow_if(of < 2 || share <= settings.max_sick_share), Reason::SickGroup { sick: around.sick, of, most: settings.max_sick_share });
+    if let Some((rate, runs)) = around.trust.filter(|(_, runs)| *runs >= LEAST_RUNS) {
+        find(ask_unless(rate >= LEAST_TRUST), Reason::Trust { rate, runs, least: LEAST_TRUST });
+    }
+
+    // The time.
+    if let Some((by, until)) = &around.silence {
+        find(Decision::Deny, Reason::Silenced { by: by.clone(), until: *until });
+    }
+    for (admits, reason) in window::findings(settings, service, now) {
+        find(admits, reason);
+    }
+    for (admits, reason) in limits::findings(request, history) {
+        find(admits, reason);
+    }
+    Verdict::new(mode, findings)
+}
+
+#[cfg(test)]
+mod tests;

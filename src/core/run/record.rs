@@ -1,0 +1,237 @@
+//! What is written down, before it is done.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::Turnout;
+use crate::core::gate::Verdict;
+use crate::core::labels::Labels;
+use crate::core::playbook::{Answer, Playbook, StepEnd};
+use crate::core::prediction::{Prediction, PredictionId};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Side;
+
+/// Names an action for ever: the same playbook on the same targets for the same episode of the same cause is the same action, and is
+/// done once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunKey(pub u64);
+
+impl RunKey {
+    /// A prediction's id is of its watch, series, cause and the time it was raised: the episode.
+    pub fn new(playbook: &Playbook, targets: &[String], episode: &PredictionId) -> Self {
+        let mut sorted: Vec<&str> = targets.iter().map(String::as_str).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut hash = Xxh3::new();
+        // Lengths first, so that ("a", "bc") and ("ab", "c") differ.
+        for text in [playbook.name.as_str(), episode.as_str()].into_iter().chain(sorted) {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.update(&playbook.version().to_le_bytes());
+        Self(hash.digest())
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for RunKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix('r').filter(|digits| digits.len() == 16);
+        digits
+            .and_then(|d| u64::from_str_radix(d, 16).ok())
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is no run's name: want r and 16 hex digits"))
+    }
+}
+
+impl Serialize for RunKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What would be done and why, frozen at the gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    pub playbook: Playbook,
+    /// Sorted, each once.
+    pub targets: Vec<String>,
+    pub service: String,
+    pub prediction: PredictionId,
+    pub watch: String,
+    pub code: String,
+    pub labels: Labels,
+    pub side: Side,
+    pub threshold: f64,
+    /// As it was.
+    pub value: f64,
+    pub likelihood: f64,
+}
+
+impl Proposal {
+    pub fn new(playbook: &Playbook, prediction: &Prediction) -> Self {
+        let target = playbook.target_of(&prediction.labels, &prediction.service);
+        Self {
+            playbook: playbook.clone(),
+            targets: Some(target).filter(|target| !target.is_empty()).into_iter().collect(),
+            service: prediction.service.clone(),
+            prediction: prediction.id.clone(),
+            watch: prediction.watch.clone(),
+            code: prediction.code.clone(),
+            labels: prediction.labels.clone(),
+            side: prediction.side,
+            threshold: prediction.threshold,
+            value: prediction.current_value,
+            likelihood: prediction.likelihood,
+        }
+    }
+
+    pub fn key(&self) -> RunKey {
+        RunKey::new(&self.playbook, &self.targets, &self.prediction)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The gate did not allow it.
+    Refused,
+    /// It would have been done.
+    Shadowed,
+    /// A person said no.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// What was approved was no longer so when it was to begin; nothing was started.
+    Aborted,
+    /// It was done, and it helped.
+    Verified,
+    /// It was done, did not help, and was taken back.
+    RolledBack,
+    /// A person must look: it failed, could not be taken back, or nobody knows what became of it.
+    Escalated,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A person's word is waited for until `expires_at`, where it takes one.
+    Proposed {
+        run: RunKey,
+        proposal: Box<Proposal>,
+        verdict: Verdict,
+        expires_at: Timestamp,
+    },
+    Approved {
+        run: RunKey,
+        by: String,
+        reason: String,
+    },
+    Rejected {
+        run: RunKey,
+        by: String,
+        reason: String,
+    },
+    /// The gate has been asked again and nothing has changed: from now on it counts as begun.
+    Claimed {
+        run: RunKey,
+    },
+    Started {
+        run: RunKey,
+        what: Turnout,
+        action: String,
+    },
+    Ended {
+        run: RunKey,
+        what: Turnout,
+        action: String,
+        end: StepEnd,
+        note: String,
+    },
+    /// No report has come: whoever did it is asked.
+    Lost {
+        run: RunKey,
+        what: Turnout,
+    },
+    /// All steps are done; whether it helped must show.
+    Checking {
+        run: RunKey,
+    },
+    Measured {
+        run: RunKey,
+        answer: Answer,
+        value: Option<f64>,
+    },
+    /// What was done is taken back.
+    Undoing {
+        run: RunKey,
+        step: usize,
+        why: String,
+    },
+    Closed {
+        run: RunKey,
+        outcome: Outcome,
+        why: String,
+    },
+    /// Everything is stopped, or goes on.
+    Stopped {
+        by: String,
+    },
+    Resumed {
+        by: String,
+    },
+    ClockSet {
+        by: Span,
+    },
+}
+
+impl Record {
+    /// The run it is about; `None` for what is about all of them.
+    pub fn run(&self) -> Option<RunKey> {
+        match self {
+            Self::Proposed { run, .. }
+            | Self::Approved { run, .. }
+            | Self::Rejected { run, .. }
+            | Self::Claimed { run }
+            | Self::Started { run, .. }
+            | Self::Ended { run, .. }
+            | Self::Lost { run, .. }
+            | Self::Checking { run }
+            | Self::Measured { run, .. }
+            | Self::Undoing { run, .. }
+            | Self::Closed { run, .. } => Some(*run),
+            Self::Stopped { .. } | Self::Resumed { .. } | Self::ClockSet { .. } => None,
+        }
+    }
+}
+
+/// A record and its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub record: Record,
+}

@@ -1,0 +1,149 @@
+//! One run: where it stands.
+
+use serde::Serialize;
+
+use super::Turnout;
+use super::record::{Outcome, Proposal};
+use crate::core::gate::Verdict;
+use crate::core::playbook::{Check, Compare, Step, StepEnd};
+use crate::core::time::{Span, Timestamp};
+use crate::core::watch::Side;
+
+/// A report that has not come so long after a step's own time limit does not come any more.
+pub(super) const REPORT_GRACE: Span = Span::from_secs(30);
+/// How long what a playbook acts on may take to be read again.
+pub(super) const READ_WITHIN: Span = Span::from_secs(60);
+/// How long an actuator may take to say whether something was done.
+pub(super) const PROBE_WITHIN: Span = Span::from_secs(60);
+/// A check's value is asked for this often.
+pub(super) const MEASURE_EVERY: Span = Span::from_secs(15);
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// For a person's word.
+    Waiting {
+        until: Timestamp,
+    },
+    /// For what it would act on now.
+    Reading {
+        until: Timestamp,
+    },
+    /// For the time of the next try.
+    Ready {
+        what: Turnout,
+        not_before: Timestamp,
+    },
+    Running {
+        what: Turnout,
+        until: Timestamp,
+    },
+    /// Nobody has said how it ended, and the actuator is asked.
+    Probing {
+        what: Turnout,
+        until: Timestamp,
+    },
+    Verifying {
+        since: Timestamp,
+        good_since: Option<Timestamp>,
+        next: Timestamp,
+    },
+    Closed {
+        outcome: Outcome,
+        at: Timestamp,
+        why: String,
+    },
+}
+
+impl Phase {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting { .. } => "waiting",
+            Self::Reading { .. } => "reading",
+            Self::Ready { .. } => "ready",
+            Self::Running { .. } => "running",
+            Self::Probing { .. } => "probing",
+            Self::Verifying { .. } => "verifying",
+            Self::Closed { .. } => "closed",
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    pub proposal: Proposal,
+    pub verdict: Verdict,
+    pub proposed_at: Timestamp,
+    pub phase: Phase,
+    /// Who approved it and why; nobody where the gate did.
+    pub approved: Option<(String, String)>,
+    /// When the first step was started.
+    pub began_at: Option<Timestamp>,
+    /// How each step ended, in the order of the playbook.
+    pub ends: Vec<Option<StepEnd>>,
+    /// How each was taken back.
+    pub undone: Vec<Option<StepEnd>>,
+    /// Why it is being taken back.
+    pub undoing: Option<String>,
+}
+
+impl Run {
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed { .. })
+    }
+
+    pub fn outcome(&self) -> Option<Outcome> {
+        if let Phase::Closed { outcome, .. } = &self.phase { Some(*outcome) } else { None }
+    }
+
+    pub fn step(&self, index: usize) -> Option<&Step> {
+        self.proposal.playbook.steps.get(index)
+    }
+
+    /// When something is due without any input.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Waiting { until } | Phase::Reading { until } | Phase::Running { until, .. } | Phase::Probing { until, .. } => {
+                Some(*until)
+            }
+            Phase::Ready { not_before, .. } => Some(*not_before),
+            Phase::Verifying { next, .. } => Some(*next),
+            Phase::Closed { .. } => None,
+        }
+    }
+
+    /// How one sees that it helped. Unless the playbook says, the watch's own value must be better than it was, and not past its threshold.
+    pub fn check(&self) -> Check {
+        let Proposal { playbook, side, threshold, value, .. } = &self.proposal;
+        playbook.verify.clone().unwrap_or_else(|| {
+            let (success, failure) = match side {
+                Side::Above => (Compare::Lt(*value), Compare::Ge(*threshold)),
+                Side::Below => (Compare::Gt(*value), Compare::Le(*threshold)),
+            };
+            Check { query: String::new(), success, failure: Some(failure), within: Check::USUAL_WITHIN, holds: Span::MINUTE }
+        })
+    }
+
+    /// Whether a step's condition on an earlier one holds.
+    pub(super) fn is_wanted(&self, step: &Step) -> bool {
+        let Some(after) = &step.when else { return true };
+        let earlier = self.proposal.playbook.steps.iter().position(|s| s.name == after.step);
+        earlier.and_then(|index| self.ends[index]) == Some(after.is)
+    }
+
+    /// A later step that waits for this one to end so: it is what the playbook does about it.
+    pub(super) fn is_handled(&self, step: usize, end: StepEnd) -> bool {
+        let Some(name) = self.step(step).map(|s| s.name.as_str()) else { return false };
+        self.proposal.playbook.steps[step + 1..].iter().any(|later| later.when.as_ref().is_some_and(|w| w.step == name && w.is == end))
+    }
+
+    /// The last step that was done and can be taken back, and has not been.
+    pub(super) fn to_undo(&self) -> Option<usize> {
+        let done = |end: Option<StepEnd>| matches!(end, Some(StepEnd::Succeeded | StepEnd::Failed | StepEnd::TimedOut));
+        (0..self.ends.len())
+            .rev()
+            .find(|&i| done(self.ends[i]) && self.undone[i].is_none() && self.step(i).is_some_and(|s| s.undo.is_some()))
+    }
+}

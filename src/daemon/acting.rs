@@ -1,0 +1,358 @@
+//! The shell around [`Runs`]: writes down what it decides, carries out what it asks for, and brings back what came of it.
+//!
+//! One rule holds everything together: records are on disk before an act leaves. Where the ledger does not take them, the decision is
+//! thrown away and the state read from the ledger again; nothing has been done.
+
+mod known;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio::sync::Mutex;
+
+use self::known::Held;
+use super::sources::Clients;
+use super::state::Shared;
+use crate::act::{Actuator, Actuators, Done, Job};
+use crate::core::gate::Mode;
+use crate::core::playbook::{Do, Playbook, StepEnd, fill_text};
+use crate::core::prediction::Prediction;
+use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
+use crate::core::time::{Span, Timestamp};
+use crate::ledger::LedgerError;
+use crate::ledger::chain::Head;
+
+/// The stop file is looked for, and what is due is done, this often.
+const BEAT: Duration = Duration::from_millis(500);
+/// The clock is taken for set when it is off by more than this from a clock that nobody sets.
+const CLOCK_IS_SET: Span = Span::from_secs(5);
+/// How an actuator that hangs beyond its own time limit is waited for.
+const HANGING: Duration = Duration::from_secs(20);
+/// Who stops everything by the file.
+const BY_FILE: &str = "the stop file";
+
+/// What acts, and what it acts with.
+pub struct Acting {
+    runs: Mutex<Runs>,
+    actuators: RwLock<Actuators>,
+    clients: RwLock<Clients>,
+    head: std::sync::Mutex<Head>,
+    /// Of this process alone.
+    secret: [u8; 32],
+    /// One going-over at a time: a slow server holds up no tick.
+    is_considering: AtomicBool,
+    held: std::sync::Mutex<Held>,
+    /// Runs whose check is being asked for.
+    measuring: std::sync::Mutex<BTreeSet<RunKey>>,
+}
+
+/// What comes in, owned: it crosses from tasks that wait for the outside.
+#[derive(Debug)]
+pub enum News {
+    Approval { run: RunKey, by: String, is_approved: bool, reason: String },
+    Report { run: RunKey, what: Turnout, done: Done },
+    Measured { run: RunKey, value: Option<f64> },
+    Stop { by: String },
+    Resume { by: String },
+    ClockSet { by: Span },
+    Restarted,
+    Tick,
+}
+
+impl News {
+    fn input(&self) -> Input<'_> {
+        match self {
+            Self::Approval { run, by, is_approved, reason } => Input::Approval { run: *run, by, is_approved: *is_approved, reason },
+            Self::Report { run, what, done } => Input::Report { run: *run, what: *what, end: done.end, note: &done.note },
+            Self::Measured { run, value } => Input::Measured { run: *run, value: *value },
+            Self::Stop { by } => Input::Stop { by },
+            Self::Resume { by } => Input::Resume { by },
+            Self::ClockSet { by } => Input::ClockSet { by: *by },
+            Self::Restarted => Input::Restarted,
+            Self::Tick => Input::Tick,
+        }
+    }
+}
+
+impl Acting {
+    /// With what the ledger holds.
+    pub fn new(entries: Vec<Entry>, head: Head, actuators: Actuators, clients: Clients) -> Self {
+        Self {
+            runs: Mutex::new(Runs::restore(entries)),
+            actuators: RwLock::new(actuators),
+            clients: RwLock::new(clients),
+            head: std::sync::Mutex::new(head),
+            secret: rand::random(),
+            is_considering: AtomicBool::new(false),
+            held: std::sync::Mutex::default(),
+            measuring: std::sync::Mutex::default(),
+        }
+    }
+
+    /// The newest line of the audit.
+    pub fn head(&self) -> Head {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_clients(&self, clients: Clients) {
+        *self.clients.write().unwrap_or_else(PoisonError::into_inner) = clients;
+    }
+
+    /// What an answer about this action must carry: bound to the action's hash and to this process.
+    pub fn token(&self, run: RunKey) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.secret);
+        hash.update(run.0.to_le_bytes());
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub fn is_token(&self, run: RunKey, token: &str) -> bool {
+        self.token(run).as_bytes().ct_eq(token.as_bytes()).into()
+    }
+
+    /// What is carried out from now on is carried out by these; what runs goes on.
+    pub fn set_actuators(&self, actuators: Actuators) {
+        *self.actuators.write().unwrap_or_else(PoisonError::into_inner) = actuators;
+    }
+
+    fn actuator(&self, name: &str) -> Option<Arc<dyn Actuator>> {
+        self.actuators.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All runs, as they stand now.
+    pub async fn runs(&self) -> Runs {
+        self.runs.lock().await.clone()
+    }
+
+    fn clients(&self) -> Clients {
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Runs until it is dropped: looks for the stop file and for what is due.
+pub async fn watch_over(shared: Arc<Shared>) {
+    hear(&shared, News::Restarted).await;
+    let (began, wall) = (Instant::now(), shared.clock.now());
+    let is_real = shared.clock.is_machines();
+    let mut off = Span::ZERO;
+    loop {
+        tokio::time::sleep(BEAT).await;
+        let passed = Span::from_millis(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+        let now_off = (shared.clock.now() - wall) - passed;
+        let by = now_off - off;
+        if is_real && (by > CLOCK_IS_SET || by < Span::ZERO - CLOCK_IS_SET) {
+            off = now_off;
+            hear(&shared, News::ClockSet { by }).await;
+        }
+        let config = shared.config();
+        let exists = config.act.stop_file.as_deref().is_some_and(Path::exists);
+        let stopped = shared.acting.runs.lock().await.stopped().map(str::to_owned);
+        match stopped.as_deref() {
+            None if exists => hear(&shared, News::Stop { by: BY_FILE.to_owned() }).await,
+            Some(BY_FILE) if !exists => hear(&shared, News::Resume { by: BY_FILE.to_owned() }).await,
+            _ => {}
+        }
+        let due = shared.acting.runs.lock().await.next_due();
+        if due.is_some_and(|due| due <= shared.clock.now()) {
+            hear(&shared, News::Tick).await;
+        }
+    }
+}
+
+/// Goes through every open prediction, beside the tick and not within it: a tick may be dropped half way, a decision may not.
+pub fn consider(shared: &Arc<Shared>) {
+    if shared.config().act.settings.mode == Mode::Observe || shared.acting.is_considering.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        go_through(&shared).await;
+        shared.acting.is_considering.store(false, Ordering::Release);
+    });
+}
+
+/// The playbooks that are for each open prediction, at the gate.
+async fn go_through(shared: &Arc<Shared>) {
+    let open: Vec<Prediction> = shared.engine().lives().filter(|life| life.is_open()).map(|life| life.prediction.clone()).collect();
+    for prediction in open {
+        let playbooks = known::playbooks(shared, &prediction);
+        if playbooks.is_empty() {
+            continue;
+        }
+        let (facts, around) = known::about(shared, &prediction, &playbooks, shared.acting.runs.lock().await.clone()).await;
+        let playbooks: Vec<&Playbook> = playbooks.iter().collect();
+        let known = crate::core::run::Known { prediction: &prediction, facts: &facts, around: &around };
+        feed(shared, Input::Prediction { known, playbooks: &playbooks }).await;
+    }
+}
+
+/// Takes in what has come.
+pub async fn hear(shared: &Arc<Shared>, news: News) {
+    feed(shared, news.input()).await;
+}
+
+/// One turn of the core, written down and then carried out.
+async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
+    let now = shared.clock.now();
+    let acts = {
+        let mut runs = shared.acting.runs.lock().await;
+        let config = shared.config();
+        let world = World { settings: &config.act.settings, topology: &config.act.topology };
+        let turn = runs.step(now, input, world);
+        if !turn.records.is_empty()
+            && let Err(error) = write_down(shared, &turn.records).await
+        {
+            tracing::error!(%error, records = turn.records.len(), "COULD NOT WRITE DOWN what was decided about a remedy: nothing of it is done");
+            shared.health().audit_error = Some(error.to_string());
+            restore(shared, &mut runs).await;
+            return;
+        }
+        turn.acts
+    };
+    for act in acts {
+        carry_out(shared, act);
+    }
+}
+
+async fn write_down(shared: &Shared, records: &[Entry]) -> Result<(), LedgerError> {
+    let head = shared.ledger.append(records).await?;
+    *shared.acting.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
+    shared.health().audit_error = None;
+    records.iter().for_each(log);
+    Ok(())
+}
+
+/// The state is what the ledger holds; where even that can't be read, everything is stopped.
+async fn restore(shared: &Shared, runs: &mut Runs) {
+    match shared.ledger.audit_entries().await {
+        Ok(entries) => *runs = Runs::restore(entries),
+        Err(error) => {
+            tracing::error!(%error, "the audit can't be read: nothing is done until it can");
+            let stop = Entry { at: Timestamp::MIN, record: Record::Stopped { by: "an audit that can't be read".to_owned() } };
+            *runs = Runs::restore([stop]);
+        }
+    }
+}
+
+fn log(entry: &Entry) {
+    let run = entry.record.run().map(|run| run.to_string()).unwrap_or_default();
+    match &entry.record {
+        Record::Proposed { proposal, verdict, .. } => {
+            tracing::info!(run, playbook = proposal.playbook.name, on = proposal.targets.join(","), decision = ?verdict.decision, "remedy proposed");
+        }
+        Record::Started { what, action, .. } => {
+            tracing::info!(run, step = what.step, attempt = what.attempt, undo = what.is_undo, action, "step started");
+        }
+        Record::Ended { what, end, .. } => tracing::info!(run, step = what.step, end = ?end, "step ended"),
+        Record::Closed { outcome, why, .. } => tracing::info!(run, outcome = ?outcome, why, "remedy closed"),
+        Record::Stopped { by } => tracing::warn!(by, "everything is stopped"),
+        Record::Resumed { by } => tracing::warn!(by, "it goes on"),
+        _ => {}
+    }
+}
+
+/// In a task of its own: the outside may take its time.
+fn carry_out(shared: &Arc<Shared>, act: Act) {
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        match act {
+            Act::Start { run, what, does, targets, timeout } => {
+                let done = start(&shared, run, what, does, targets, timeout).await;
+                hear(&shared, News::Report { run, what, done }).await;
+            }
+            Act::Probe { run, what, does, targets } => {
+                let done = probe(&shared, run, what, does, targets).await;
+                hear(&shared, News::Report { run, what, done }).await;
+            }
+            Act::Read { run } => read(&shared, run).await,
+            Act::Measure { run, query } => {
+                let measuring = || shared.acting.measuring.lock().unwrap_or_else(PoisonError::into_inner);
+                // Asked for again while the answer is on its way: one is enough.
+                if !measuring().insert(run) {
+                    return;
+                }
+                let value = measure(&shared, run, query).await;
+                measuring().remove(&run);
+                hear(&shared, News::Measured { run, value }).await;
+            }
+        }
+    });
+}
+
+async fn job(shared: &Shared, run: RunKey, what: Turnout, does: &Do, targets: Vec<String>, timeout: Span) -> Option<Job> {
+    let labels = shared.acting.runs.lock().await.get(run)?.proposal.labels.clone();
+    let way = if what.is_undo { "undo" } else { "do" };
+    Some(Job { id: format!("{run}.{}.{way}", what.step), with: does.with.clone(), labels, targets, timeout: timeout.to_std() })
+}
+
+async fn start(shared: &Shared, run: RunKey, what: Turnout, does: Do, targets: Vec<String>, timeout: Span) -> Done {
+    let Some(actuator) = shared.acting.actuator(&does.action) else {
+        return Done::new(StepEnd::Failed, format!("there is no actuator {:?} here", does.action));
+    };
+    let Some(job) = job(shared, run, what, &does, targets, timeout).await else {
+        return Done::new(StepEnd::Failed, "the run is not known any more; nothing was started");
+    };
+    // In a task: one that panics has an end that nobody knows.
+    let patience = job.timeout + HANGING;
+    let started = tokio::spawn(async move { actuator.start(&job).await });
+    match tokio::time::timeout(patience, started).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(error)) => Done::new(StepEnd::Unknown, format!("the actuator failed: {error}")),
+        Err(_) => Done::new(StepEnd::Unknown, "the actuator does not answer"),
+    }
+}
+
+async fn probe(shared: &Shared, run: RunKey, what: Turnout, does: Do, targets: Vec<String>) -> Done {
+    let actuator = shared.acting.actuator(&does.action);
+    let job = job(shared, run, what, &does, targets, Span::from_secs(30)).await;
+    match actuator.zip(job) {
+        Some((actuator, job)) => actuator.probe(&job).await,
+        None => Done::new(StepEnd::Unknown, "nobody can be asked"),
+    }
+}
+
+/// What the playbook would act on now, and whether the gate still says so.
+async fn read(shared: &Arc<Shared>, run: RunKey) {
+    let Some(known) = shared.acting.runs.lock().await.get(run).cloned() else { return };
+    let prediction =
+        shared.engine().lives().find(|life| life.prediction.id == known.proposal.prediction).map(|life| life.prediction.clone());
+    let Some(prediction) = prediction else {
+        return feed(shared, Input::Targets { run, targets: &known.proposal.targets, known: None }).await;
+    };
+    let playbook = known.proposal.playbook;
+    let target = playbook.target_of(&prediction.labels, &prediction.service);
+    let targets: Vec<String> = Some(target).filter(|target| !target.is_empty()).into_iter().collect();
+    let playbooks = [playbook];
+    let (facts, around) = known::about(shared, &prediction, &playbooks, shared.acting.runs.lock().await.clone()).await;
+    let known = crate::core::run::Known { prediction: &prediction, facts: &facts, around: &around };
+    feed(shared, Input::Targets { run, targets: &targets, known: Some(known) }).await;
+}
+
+/// The check's value now: of its query, or of the watch's own series.
+async fn measure(shared: &Shared, run: RunKey, query: Option<String>) -> Option<f64> {
+    let proposal = shared.acting.runs.lock().await.get(run)?.proposal.clone();
+    let watch = {
+        let engine = shared.engine();
+        let index = engine.watch_index(&proposal.watch)?;
+        engine.watches().nth(index)?.clone()
+    };
+    let client = shared.acting.clients().get(&*watch.source)?.clone();
+    let filled = query.as_deref().filter(|q| !q.is_empty()).map(|query| fill_text(query, &proposal.labels));
+    let text = match filled {
+        Some(Ok(text)) => text,
+        Some(Err(_)) => return None,
+        None => watch.query.clone(),
+    };
+    let answer = client.instant(&text, shared.clock.now(), Some(&proposal.watch)).await;
+    let samples = answer.inspect_err(|error| tracing::warn!(%run, %error, "could not ask whether a remedy helped")).ok()?.samples;
+    if query.is_some_and(|q| !q.is_empty()) {
+        // One value, or nobody knows which.
+        return if let [one] = &samples[..] { one.value } else { None };
+    }
+    samples.iter().find(|sample| sample.labels == proposal.labels)?.value
+}
