@@ -1,6 +1,6 @@
 //! Texts with labels in them, filled by those who must know which part of them came from a label.
 //!
-//! Not `core::playbook::fill`: that fills a label that a series does not have with nothing, as a title may be. An argument may not:
+//! Not `core::playbook::fill_text`: that fills a label that a series does not have with nothing, as a title may be. An argument may not:
 //! `DELETE /pods/{{pod}}` without a pod would be all pods.
 
 use serde_json::Value;

@@ -20,10 +20,10 @@ use super::sources::Clients;
 use super::state::Shared;
 use crate::act::{Actuator, Actuators, Done, Job};
 use crate::core::gate::Mode;
-use crate::core::playbook::{Do, Playbook, StepEnd, fill_text};
+use crate::core::playbook::{Do, Playbook, StepEnd, fill_query};
 use crate::core::prediction::Prediction;
 use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Head;
 
@@ -42,6 +42,9 @@ pub struct Acting {
     actuators: RwLock<Actuators>,
     clients: RwLock<Clients>,
     head: std::sync::Mutex<Head>,
+    /// The audit is not whole, or can't be read: what was done is not known, and nothing is done until a person has looked and the daemon
+    /// was started again.
+    is_broken: AtomicBool,
     /// Of this process alone.
     secret: [u8; 32],
     /// One going-over at a time: a slow server holds up no tick.
@@ -80,10 +83,11 @@ impl News {
 }
 
 impl Acting {
-    /// With what the ledger holds.
-    pub fn new(entries: Vec<Entry>, head: Head, actuators: Actuators, clients: Clients) -> Self {
+    /// With what the ledger holds; without entries where its audit is not whole.
+    pub fn new(entries: Option<Vec<Entry>>, head: Head, actuators: Actuators, clients: Clients) -> Self {
         Self {
-            runs: Mutex::new(Runs::restore(entries)),
+            is_broken: AtomicBool::new(entries.is_none()),
+            runs: Mutex::new(Runs::restore(entries.unwrap_or_default())),
             actuators: RwLock::new(actuators),
             clients: RwLock::new(clients),
             head: std::sync::Mutex::new(head),
@@ -184,7 +188,7 @@ async fn go_through(shared: &Arc<Shared>) {
         if playbooks.is_empty() {
             continue;
         }
-        let (facts, around) = known::about(shared, &prediction, &playbooks, shared.acting.runs.lock().await.clone()).await;
+        let (facts, around) = known::about(shared, &prediction, &playbooks).await;
         let playbooks: Vec<&Playbook> = playbooks.iter().collect();
         let known = crate::core::run::Known { prediction: &prediction, facts: &facts, around: &around };
         feed(shared, Input::Prediction { known, playbooks: &playbooks }).await;
@@ -198,6 +202,9 @@ pub async fn hear(shared: &Arc<Shared>, news: News) {
 
 /// One turn of the core, written down and then carried out.
 async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
+    if shared.acting.is_broken.load(Ordering::Acquire) {
+        return;
+    }
     let now = shared.clock.now();
     let acts = {
         let mut runs = shared.acting.runs.lock().await;
@@ -232,9 +239,8 @@ async fn restore(shared: &Shared, runs: &mut Runs) {
     match shared.ledger.audit_entries().await {
         Ok(entries) => *runs = Runs::restore(entries),
         Err(error) => {
-            tracing::error!(%error, "the audit can't be read: nothing is done until it can");
-            let stop = Entry { at: Timestamp::MIN, record: Record::Stopped { by: "an audit that can't be read".to_owned() } };
-            *runs = Runs::restore([stop]);
+            tracing::error!(%error, "the audit can't be read: nothing is done until the daemon is started again");
+            shared.acting.is_broken.store(true, Ordering::Release);
         }
     }
 }
@@ -328,7 +334,7 @@ async fn read(shared: &Arc<Shared>, run: RunKey) {
     let target = playbook.target_of(&prediction.labels, &prediction.service);
     let targets: Vec<String> = Some(target).filter(|target| !target.is_empty()).into_iter().collect();
     let playbooks = [playbook];
-    let (facts, around) = known::about(shared, &prediction, &playbooks, shared.acting.runs.lock().await.clone()).await;
+    let (facts, around) = known::about(shared, &prediction, &playbooks).await;
     let known = crate::core::run::Known { prediction: &prediction, facts: &facts, around: &around };
     feed(shared, Input::Targets { run, targets: &targets, known: Some(known) }).await;
 }
@@ -342,7 +348,7 @@ async fn measure(shared: &Shared, run: RunKey, query: Option<String>) -> Option<
         engine.watches().nth(index)?.clone()
     };
     let client = shared.acting.clients().get(&*watch.source)?.clone();
-    let filled = query.as_deref().filter(|q| !q.is_empty()).map(|query| fill_text(query, &proposal.labels));
+    let filled = query.as_deref().filter(|q| !q.is_empty()).map(|query| fill_query(query, &proposal.labels));
     let text = match filled {
         Some(Ok(text)) => text,
         Some(Err(_)) => return None,

@@ -33,8 +33,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::Prediction;
-use crate::core::run::{Entry, Record};
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 use crate::ledger::chain::Finding;
 use crate::ledger::{LastEvent, Ledger, LedgerError};
 use crate::metrics::Metrics;
@@ -223,12 +222,11 @@ impl Daemon {
 /// What acts, with what the ledger holds. An audit that is not whole stops everything.
 async fn open_acting(ledger: &Ledger, actuators: Actuators, clients: &Clients) -> Result<(Acting, Option<String>), DaemonError> {
     let (entries, wrong) = match ledger.audit_verify(None).await? {
-        Finding::Whole { .. } => (ledger.audit_entries().await?, None),
+        Finding::Whole { .. } => (Some(ledger.audit_entries().await?), None),
         found => {
             let why = format!("the audit is not whole: {found:?}; nothing is done until a person has looked (portent audit verify)");
             tracing::error!("{why}");
-            let stop = Entry { at: Timestamp::MIN, record: Record::Stopped { by: "an audit that is not whole".to_owned() } };
-            (vec![stop], Some(why))
+            (None, Some(why))
         }
     };
     let head = ledger.audit_head().await?;

@@ -41,6 +41,7 @@ pub async fn approvals(State(app): State<Arc<App>>, uri: Uri) -> Result<Response
 /// `POST /api/v1/approvals/{run}/{word}?by=&reason=&token=`: `word` is `approve` or `deny`.
 pub async fn decide(State(app): State<Arc<App>>, Path((run, word)): Path<(String, String)>, uri: Uri) -> Result<Response, Refusal> {
     let params = Params::read(uri.query(), &["by", "reason", "token"])?;
+    only_here(&app)?;
     let run: RunKey = run.parse().map_err(Refusal::BadData)?;
     let is_approved = match word.as_str() {
         "approve" => true,
@@ -57,8 +58,17 @@ pub async fn decide(State(app): State<Arc<App>>, Path((run, word)): Path<(String
 /// `POST /api/v1/stop?by=` and `/api/v1/resume?by=`: nothing more is started, or it goes on.
 pub async fn stop(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
     let by = named(&Params::read(uri.query(), &["by"])?)?;
+    only_here(&app)?;
     let is_stopped = uri.path().ends_with("/stop");
     Ok(answer::data(app.view.stop(by, is_stopped).await?))
+}
+
+/// There is no login: whoever reaches the server could say yes.
+fn only_here(app: &App) -> Result<(), Refusal> {
+    if app.on_loopback {
+        return Ok(());
+    }
+    Err(Refusal::Forbidden("there is no login, so this is taken on loopback only; listen there, behind a proxy that knows people".into()))
 }
 
 /// Who says it: it stands in the audit for ever.

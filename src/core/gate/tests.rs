@@ -3,46 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::core::labels::Labels;
 use crate::core::playbook::{Compare, Condition};
-use crate::core::prediction::{Cause, Eta, PredictionId};
+use crate::core::prediction::Eta;
+use crate::core::run::fixtures;
 use crate::core::topology::Service;
-use crate::core::watch::{Impact, Side};
+use crate::core::watch::Impact;
 
 const NOW: Timestamp = Timestamp::from_millis(1_793_577_600_000);
 
 fn prediction() -> Prediction {
-    let labels = Labels::from_pairs([("pod", "a")]).unwrap();
-    Prediction {
-        id: PredictionId::new("memory", labels.id(), Cause::Breach, NOW),
-        watch: "memory".into(),
-        code: "H2".into(),
-        title: "memory of a".into(),
-        labels,
-        service: "shop".into(),
-        cause: Cause::Breach,
-        state: State::Open,
-        raised_at: NOW - Span::HOUR,
-        updated_at: NOW,
-        ended_at: None,
-        ended_because: None,
-        revision: 0,
-        current_value: 0.8,
-        rate_of_change: 0.001,
-        side: Side::Above,
-        threshold: 0.95,
-        likelihood: 0.9,
-        confidence: 0.8,
-        impact: Impact::High,
-        eta: Eta { p10: None, p50: Some(NOW + Span::HOUR.times(2)), p90: None },
-        predicted_threshold_time: None,
-        horizon: Span::DAY,
-        evidence: Vec::new(),
-        suggested_playbooks: Vec::new(),
-        incident: None,
-        chart_url: None,
-        truth: None,
-    }
+    let eta = Eta { p50: Some(NOW + Span::HOUR.times(2)), ..Eta::default() };
+    Prediction { service: "shop".into(), eta, ..fixtures::prediction(0, NOW - Span::HOUR) }
 }
 
 /// Everything the gate is asked with, all of it fine.
@@ -66,10 +37,10 @@ impl Case {
             playbook: serde_saphyr::from_str(text).unwrap(),
             targets: vec!["shop/a".into()],
             facts: Facts::default(),
-            settings: Settings { mode: Mode::Execute, ..Settings::default() },
+            settings: fixtures::settings(),
             topology: Topology::default(),
             history: History::default(),
-            around: Around { data_age: Some(Span::MINUTE), known_for: Some(Span::WEEK), ..Around::default() },
+            around: fixtures::around(),
             now: NOW,
         }
     }

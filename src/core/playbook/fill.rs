@@ -1,38 +1,40 @@
-//! Arguments of an action, filled from a series' labels.
-
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+//! Texts of a playbook, filled from a series' labels.
 
 use crate::core::labels::Labels;
-use crate::core::template::Template;
+use crate::core::template::{Piece, Template, TemplateError};
 
-/// Every text in them, at any depth; keys stay as they are, and a filled text stays one text whatever a label's value holds.
-///
-/// # Errors
-/// The text that is no template, and why.
-pub fn fill(with: &BTreeMap<String, Value>, labels: &Labels) -> Result<BTreeMap<String, Value>, String> {
-    with.iter().map(|(key, value)| Ok((key.clone(), fill_value(value, labels)?))).collect()
-}
-
-fn fill_value(value: &Value, labels: &Labels) -> Result<Value, String> {
-    Ok(match value {
-        Value::String(text) => Value::String(fill_text(text, labels)?),
-        Value::Array(items) => Value::Array(items.iter().map(|item| fill_value(item, labels)).collect::<Result<_, _>>()?),
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(key, value)| Ok((key.clone(), fill_value(value, labels)?))).collect::<Result<_, String>>()?)
-        }
-        other => other.clone(),
-    })
-}
-
-/// One text.
+/// Words for people.
 ///
 /// # Errors
 /// Why it is no template.
 pub fn fill_text(text: &str, labels: &Labels) -> Result<String, String> {
-    let template: Template = text.parse().map_err(|error: crate::core::template::TemplateError| error.to_string())?;
-    Ok(template.fill(labels))
+    Ok(template(text)?.fill(labels))
+}
+
+/// PromQL, with labels as the content of its strings (`{pod="{{pod}}"}`): a value may hold quotes, and must not become a part of the query.
+///
+/// # Errors
+/// Why it is no template.
+pub fn fill_query(query: &str, labels: &Labels) -> Result<String, String> {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Label(name) => labels.get(name).unwrap_or("").chars().map(escaped).collect(),
+    };
+    Ok(template(query)?.pieces().iter().map(piece).collect())
+}
+
+/// As a string of PromQL has it, whichever quotes stand round it: <https://prometheus.io/docs/prometheus/latest/querying/basics/#string-literals>.
+fn escaped(c: char) -> String {
+    match c {
+        '\\' => "\\\\".to_owned(),
+        '"' | '\'' | '`' => format!("\\x{:02x}", u32::from(c)),
+        '\n' => "\\n".to_owned(),
+        c => c.to_string(),
+    }
+}
+
+fn template(text: &str) -> Result<Template, String> {
+    text.parse().map_err(|error: TemplateError| error.to_string())
 }
 
 #[cfg(test)]
@@ -40,12 +42,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_is_one_text_at_any_depth_and_keys_stay() {
-        let labels = Labels::from_pairs([("pod", "a\"; rm -rf / #{{x}}")]).unwrap();
-        let with = serde_json::from_str(r#"{"{{pod}}": ["{{pod}}", {"n": 1, "t": "in {{pod}}"}]}"#).unwrap();
-        let filled = fill(&with, &labels).unwrap();
-        let value = labels.get("pod").unwrap();
-        assert_eq!(filled["{{pod}}"], serde_json::json!([value, {"n": 1, "t": format!("in {value}")}]), "and is not filled twice");
-        assert!(fill(&serde_json::from_str(r#"{"a": "{{pod"}"#).unwrap(), &labels).unwrap_err().contains("never closes"));
+    fn a_label_is_one_text_and_is_not_filled_twice() {
+        let labels = Labels::from_pairs([("pod", "a {{x}}")]).unwrap();
+        assert_eq!(fill_text("on {{pod}}{{gone}}", &labels).unwrap(), "on a {{x}}");
+        assert!(fill_text("{{pod", &labels).unwrap_err().contains("never closes"));
+    }
+
+    #[test]
+    fn a_label_never_becomes_a_part_of_the_query() {
+        let labels = Labels::from_pairs([("pod", "a\"} or vector(0) # '`\\\n")]).unwrap();
+        let query = fill_query("x{pod=\"{{pod}}\"}", &labels).unwrap();
+        assert_eq!(query, "x{pod=\"a\\x22} or vector(0) # \\x27\\x60\\\\\\n\"}");
+        assert_eq!(fill_query("up", &labels).unwrap(), "up");
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use check::{Answer, Check};
-pub use fill::{fill, fill_text};
+pub use fill::{fill_query, fill_text};
 pub use step::{After, Do, MAX_ATTEMPTS, Retry, Step, StepEnd};
 pub use trigger::{Compare, Condition, Facts, Field, Trigger, Unmet};
 

@@ -87,6 +87,7 @@ impl Runs {
                     _ => Ended::NeitherNor,
                 };
                 self.history.end(key.0, at, ended);
+                self.outcomes.put(*key, *outcome);
                 self.closed.push_back(*key);
                 while self.closed.len() > MAX_CLOSED {
                     if let Some(oldest) = self.closed.pop_front() {

@@ -129,7 +129,7 @@ impl Runs {
         for playbook in playbooks {
             let proposal = Proposal::new(playbook, known.prediction);
             let run = proposal.key();
-            let before = self.get(run).and_then(super::Run::outcome);
+            let before = self.outcomes.of(run);
             if before.is_some_and(|outcome| outcome != Outcome::Refused) {
                 // It was done, or somebody said no: once is enough for one episode.
                 continue;

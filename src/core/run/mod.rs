@@ -10,6 +10,7 @@ mod apply;
 mod decide;
 #[cfg(test)]
 pub mod fixtures;
+mod outcomes;
 mod record;
 #[cfg(test)]
 mod sim;
@@ -21,6 +22,8 @@ pub use decide::{Input, Known, World};
 pub use record::{Entry, Outcome, Proposal, Record, RunKey};
 pub use state::{Phase, Run};
 
+use outcomes::Outcomes;
+
 use std::collections::BTreeMap;
 
 use super::gate::History;
@@ -29,7 +32,7 @@ use super::time::{Span, Timestamp};
 
 /// Runs that are not closed at most: each holds a playbook and waits for something.
 pub const MAX_OPEN: usize = 1_000;
-/// Closed runs that are kept in memory; the ledger has all of them.
+/// Closed runs whose details are kept in memory; the ledger has all of them.
 const MAX_CLOSED: usize = 1_000;
 
 /// Every run there is, and what limits count.
@@ -38,6 +41,7 @@ pub struct Runs {
     runs: BTreeMap<RunKey, Run>,
     /// Keys of closed runs, the oldest first.
     closed: std::collections::VecDeque<RunKey>,
+    outcomes: Outcomes,
     history: History,
     /// Who has stopped everything.
     stopped: Option<String>,

@@ -133,6 +133,30 @@ fn a_refusal_is_written_once_and_taken_back_when_it_no_longer_holds() {
 }
 
 #[test]
+fn what_was_done_is_not_done_again_however_much_was_refused_since() {
+    let mut scene = Scene::new(Mode::Execute, (1, 1, false)).begun();
+    let (done, run) = (scene.prediction.clone(), scene.key());
+    scene.report((0, 1, false), StepEnd::Succeeded);
+    scene.feed(Input::Measured { run, value: Some(0.5) });
+    scene.now = scene.now + Span::MINUTE;
+    scene.feed(Input::Measured { run, value: Some(0.5) });
+    assert_eq!(scene.outcome(), Some(Outcome::Verified));
+    let (topology, settings) = (Topology::default(), scene.settings.clone());
+    let world = World { settings: &settings, topology: &topology };
+    let tell = |runs: &mut Runs, prediction: &Prediction| {
+        let known = Known { prediction, facts: &Facts::default(), around: &around() };
+        runs.step(scene.now + Span::DAY.times(2), Input::Prediction { known, playbooks: &[&scene.playbook] }, world)
+    };
+    let mut runs = scene.runs.clone();
+    let refused: Vec<Prediction> =
+        (0..1_100).map(|i| Prediction { likelihood: 0.1, ..prediction(1, scene.now + Span::SECOND.times(i + 1)) }).collect();
+    assert!(refused.iter().all(|prediction| tell(&mut runs, prediction).records.len() == 2));
+    assert_eq!(runs.get(run), None, "its details are forgotten");
+    assert_eq!(tell(&mut runs, &done), Turn::default(), "and it is not");
+    assert!(refused.iter().all(|prediction| tell(&mut runs, prediction) == Turn::default()), "nor is a refusal written down twice");
+}
+
+#[test]
 fn drift_and_a_gate_that_closes_abort_before_anything_is_started() {
     for targets in [&["pod-2"][..], &["pod-1", "pod-2"], &[]] {
         let mut scene = Scene::new(Mode::Execute, (1, 1, false));

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Shared;
 use crate::core::gate::Around;
-use crate::core::playbook::{Facts, Field, Playbook, fill_text};
+use crate::core::playbook::{Facts, Field, Playbook, fill_query};
 use crate::core::prediction::{Prediction, PredictionId};
-use crate::core::run::Runs;
 use crate::core::time::{Span, Timestamp};
 
 /// Conditions that are remembered at most: each is one of an open prediction's.
@@ -45,13 +44,13 @@ pub(super) fn playbooks(shared: &Shared, prediction: &Prediction) -> Vec<Playboo
     found
 }
 
-pub(super) async fn about(shared: &Shared, prediction: &Prediction, playbooks: &[Playbook], runs: Runs) -> (Facts, Around) {
+pub(super) async fn about(shared: &Shared, prediction: &Prediction, playbooks: &[Playbook]) -> (Facts, Around) {
     let now = shared.clock.now();
-    let around = around(shared, prediction, &runs, now);
+    let around = around(shared, prediction, now);
     (facts(shared, prediction, playbooks, now).await, around)
 }
 
-fn around(shared: &Shared, prediction: &Prediction, runs: &Runs, now: Timestamp) -> Around {
+fn around(shared: &Shared, prediction: &Prediction, now: Timestamp) -> Around {
     let engine = shared.engine();
     let index = engine.watch_index(&prediction.watch);
     let (mut data_age, mut known_for) = (None, None);
@@ -69,7 +68,7 @@ fn around(shared: &Shared, prediction: &Prediction, runs: &Runs, now: Timestamp)
         .collect();
     let sick = sick.len();
     let is_partial = shared.health().watches.get(&prediction.watch).is_some_and(|watch| watch.failing);
-    Around { killed: runs.stopped().map(str::to_owned), data_age, is_partial, known_for, sick, ..Around::default() }
+    Around { data_age, is_partial, known_for, sick, ..Around::default() }
 }
 
 /// Values of the metrics that conditions name. What can't be had is not known, and holds nowhere.
@@ -92,7 +91,7 @@ async fn facts(shared: &Shared, prediction: &Prediction, playbooks: &[Playbook],
 async fn ask(shared: &Shared, prediction: &Prediction, metric: &str, now: Timestamp) -> Option<f64> {
     /// What a value is asked for may be so old.
     const FRESH: Span = Span::from_secs(300);
-    let query = fill_text(metric, &prediction.labels).ok()?;
+    let query = fill_query(metric, &prediction.labels).ok()?;
     let source = {
         let engine = shared.engine();
         let index = engine.watch_index(&prediction.watch)?;

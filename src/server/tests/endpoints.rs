@@ -232,6 +232,16 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
     assert_eq!(server.json("/api/v1/approvals").await.1["data"], serde_json::json!([]));
 }
 
+#[tokio::test]
+async fn without_a_login_nobody_decides_from_elsewhere() {
+    let server = start_on("0.0.0.0:0", busy(), Settings::default()).await;
+    let url = |path: &str| format!("http://127.0.0.1:{}{path}", server.address.port());
+    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
+        assert_eq!(answer(server.http.post(url(path))).await.0, 403, "{path}");
+    }
+    assert_eq!(answer(server.http.get(url("/api/v1/approvals"))).await.0, 200, "reading is free");
+}
+
 /// Every value has the schema's form, and no field that the schema does not name.
 fn assert_matches(document: &serde_json::Value, schema: &str, values: &[serde_json::Value]) {
     let mut document = document.clone();

@@ -32,11 +32,15 @@ struct Running {
 }
 
 async fn start(view: Double, settings: Settings) -> Running {
+    start_on("127.0.0.1:0", view, settings).await
+}
+
+async fn start_on(address: &str, view: Double, settings: Settings) -> Running {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let server = Server::bind(address.parse().unwrap()).await.unwrap();
     let (address, view, metrics) = (server.address(), Arc::new(view), Arc::new(Metrics::new()));
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
