@@ -3,6 +3,8 @@
 //! One rule holds everything together: records are on disk before an act leaves. Where the ledger does not take them, the decision is
 //! thrown away and the state read from the ledger again; nothing has been done.
 
+#[cfg(test)]
+mod killed_tests;
 mod known;
 
 use std::collections::BTreeSet;
