@@ -25,7 +25,7 @@ use crate::core::gate::Mode;
 use crate::core::playbook::{Do, Playbook, StepEnd, fill_query};
 use crate::core::prediction::Prediction;
 use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
-use crate::core::time::Span;
+use crate::core::time::{Span, Timestamp};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Head;
 
@@ -33,6 +33,8 @@ use crate::ledger::chain::Head;
 const BEAT: Duration = Duration::from_millis(500);
 /// The clock is taken for set when it is off by more than this from a clock that nobody sets.
 const CLOCK_IS_SET: Span = Span::from_secs(5);
+/// An audit that could not be written is told for so long at least.
+const FAILURE_LASTS: Span = Span::from_secs(10);
 /// How an actuator that hangs beyond its own time limit is waited for.
 const HANGING: Duration = Duration::from_secs(20);
 /// Who stops everything by the file.
@@ -47,6 +49,8 @@ pub struct Acting {
     /// The audit is not whole, or can't be read: what was done is not known, and nothing is done until a person has looked and the daemon
     /// was started again.
     is_broken: AtomicBool,
+    /// What is in memory is not what the ledger holds, which could not be read: first that, then everything else.
+    is_behind: AtomicBool,
     /// Of this process alone.
     secret: [u8; 32],
     /// One going-over at a time: a slow server holds up no tick.
@@ -89,6 +93,7 @@ impl Acting {
     pub fn new(entries: Option<Vec<Entry>>, head: Head, actuators: Actuators, clients: Clients) -> Self {
         Self {
             is_broken: AtomicBool::new(entries.is_none()),
+            is_behind: AtomicBool::new(false),
             runs: Mutex::new(Runs::restore(entries.unwrap_or_default())),
             actuators: RwLock::new(actuators),
             clients: RwLock::new(clients),
@@ -164,10 +169,26 @@ pub async fn watch_over(shared: Arc<Shared>) {
             _ => {}
         }
         let due = shared.acting.runs.lock().await.next_due();
+        let failed_at = shared.health().audit_failed_at;
+        if failed_at.is_some_and(|at| is_over(&shared, at)) {
+            forget_failure(&shared);
+        }
         if due.is_some_and(|due| due <= shared.clock.now()) {
             hear(&shared, News::Tick).await;
         }
     }
+}
+
+/// What could not be written is tried again with every going-over: where that has not failed for so long, nothing is left to be written.
+fn is_over(shared: &Shared, failed_at: Timestamp) -> bool {
+    let is_behind = shared.acting.is_behind.load(Ordering::Acquire);
+    !is_behind && shared.clock.now() - failed_at > shared.config().interval.times(3).max(FAILURE_LASTS)
+}
+
+fn forget_failure(shared: &Shared) {
+    let mut health = shared.health();
+    health.audit_error = None;
+    health.audit_failed_at = None;
 }
 
 /// Goes through every open prediction, beside the tick and not within it: a tick may be dropped half way, a decision may not.
@@ -210,14 +231,25 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
     let now = shared.clock.now();
     let acts = {
         let mut runs = shared.acting.runs.lock().await;
+        if shared.acting.is_behind.load(Ordering::Acquire) && !restore(shared, &mut runs).await {
+            return;
+        }
         let config = shared.config();
         let world = World { settings: &config.act.settings, topology: &config.act.topology };
         let turn = runs.step(now, input, world);
         if !turn.records.is_empty()
             && let Err(error) = write_down(shared, &turn.records).await
         {
-            tracing::error!(%error, records = turn.records.len(), "COULD NOT WRITE DOWN what was decided about a remedy: nothing of it is done");
-            shared.health().audit_error = Some(error.to_string());
+            // Tried again twice a second: said once for each reason.
+            let why = Some(error.to_string());
+            let before = {
+                let mut health = shared.health();
+                health.audit_failed_at = Some(now);
+                std::mem::replace(&mut health.audit_error, why.clone())
+            };
+            if before != why {
+                tracing::error!(%error, records = turn.records.len(), "COULD NOT WRITE DOWN what was decided about a remedy: nothing of it is done");
+            }
             restore(shared, &mut runs).await;
             return;
         }
@@ -231,18 +263,25 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
 async fn write_down(shared: &Shared, records: &[Entry]) -> Result<(), LedgerError> {
     let head = shared.ledger.append(records).await?;
     *shared.acting.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
-    shared.health().audit_error = None;
+    forget_failure(shared);
     records.iter().for_each(log);
     Ok(())
 }
 
-/// The state is what the ledger holds; where even that can't be read, everything is stopped.
-async fn restore(shared: &Shared, runs: &mut Runs) {
-    match shared.ledger.audit_entries().await {
-        Ok(entries) => *runs = Runs::restore(entries),
+/// The state is what the ledger holds. Whether that could be read.
+async fn restore(shared: &Shared, runs: &mut Runs) -> bool {
+    let entries = shared.ledger.audit_entries().await;
+    let was_behind = shared.acting.is_behind.swap(entries.is_err(), Ordering::AcqRel);
+    match entries {
+        Ok(entries) => {
+            *runs = Runs::restore(entries);
+            true
+        }
         Err(error) => {
-            tracing::error!(%error, "the audit can't be read: nothing is done until the daemon is started again");
-            shared.acting.is_broken.store(true, Ordering::Release);
+            if !was_behind {
+                tracing::error!(%error, "the audit can't be read: nothing is done until it can");
+            }
+            false
         }
     }
 }
@@ -256,7 +295,7 @@ fn log(entry: &Entry) {
         Record::Started { what, action, .. } => {
             tracing::info!(run, step = what.step, attempt = what.attempt, undo = what.is_undo, action, "step started");
         }
-        Record::Ended { what, end, .. } => tracing::info!(run, step = what.step, end = ?end, "step ended"),
+        Record::Ended { what, end, note, .. } => tracing::info!(run, step = what.step, end = ?end, note, "step ended"),
         Record::Closed { outcome, why, .. } => tracing::info!(run, outcome = ?outcome, why, "remedy closed"),
         Record::Stopped { by } => tracing::warn!(by, "everything is stopped"),
         Record::Resumed { by } => tracing::warn!(by, "it goes on"),

@@ -53,6 +53,8 @@ pub struct Health {
     pub ledger_error: Option<String>,
     /// What was decided about a remedy could not be written down, or the audit is not whole.
     pub audit_error: Option<String>,
+    /// When it was last met in writing; never for what a start found.
+    pub audit_failed_at: Option<Timestamp>,
     pub store_error: Option<String>,
     pub outbox_pending: u64,
     pub ticks: u64,

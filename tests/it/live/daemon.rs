@@ -96,6 +96,22 @@ impl Running {
         Self { process, url }
     }
 
+    /// One to which a limit of the size of its files is an error, as a full disk is, and not its end.
+    pub fn start_outliving_limits(dir: TempDir, arguments: &[&str]) -> Self {
+        Self::start_within(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], dir, arguments)
+    }
+
+    /// One to which the modes of files mean something, whoever runs the tests.
+    pub fn start_as_a_plain_user(dir: TempDir, arguments: &[&str]) -> Self {
+        Self::start_within(&["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"], dir, arguments)
+    }
+
+    fn start_within(program: &[&str], dir: TempDir, arguments: &[&str]) -> Self {
+        let (address, url) = PortentProcess::free_address();
+        let all: Vec<&str> = ["run", "--listen", &address].into_iter().chain(arguments.iter().copied()).collect();
+        Self { process: PortentProcess::start_within(program, dir, &all), url }
+    }
+
     /// Killed with SIGKILL, and started again on what it left.
     pub fn kill_and_start_again(mut self) -> Self {
         self.process.kill9();

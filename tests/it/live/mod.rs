@@ -3,6 +3,7 @@
 //! What each file shows stands in its name. All of them start the program through [`daemon::Running`], on an address and in a folder of
 //! their own, so that they run beside each other.
 
+mod acting;
 mod daemon;
 mod eight_days;
 mod history;

@@ -38,7 +38,7 @@ fn after_sigterm_reading_goes_on_where_it_ended() {
 }
 
 /// Wrong bytes all over the store's file, as a bad disk leaves them.
-fn damage(file: &Path) {
+pub fn damage(file: &Path) {
     let length = fs::metadata(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).len();
     assert!(length > 0, "{} is empty", file.display());
     let mut file = OpenOptions::new().write(true).open(file).unwrap();

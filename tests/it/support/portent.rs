@@ -45,6 +45,15 @@ impl PortentProcess {
         Self { dir, process }
     }
 
+    /// Started by another program, which becomes it.
+    pub fn start_within(program: &[&str], dir: TempDir, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program[0]);
+        command.env_clear().env("RUST_BACKTRACE", "1").args(&program[1..]).arg(env!("CARGO_BIN_EXE_portent")).args(arguments);
+        command.current_dir(dir.path());
+        let process = Process::spawn(command, "util-linux", &dir.path().join("portent.log"));
+        Self { dir, process }
+    }
+
     /// An address to hand to `--listen` or to the configuration, with its URL.
     pub fn free_address() -> (String, String) {
         let address = format!("127.0.0.1:{}", free_port());
