@@ -2,6 +2,7 @@
 # `make demo`   the whole thing on bundled data        `make test`   all tests, against real servers
 # `make bench`  speed, memory and accuracy             `make check`  format, lints, import rules, licences
 # `make notebooks`  runs and renders notebooks/, on bundled data and a real Prometheus
+# `make soak`   storms over the core of acting, and mutations of its gate
 #
 # mold is used for linking where it is installed and never required. It wraps the build only: `mold -run` works by LD_PRELOAD, which must
 # not reach the programs that tests start.
@@ -13,7 +14,7 @@ FLAGS := --release --locked
 # What the default build leaves out: of the models alone, so that nothing large is compiled twice.
 OPTIONAL := --package portent-models --features prophet
 
-.PHONY: demo test bench check notebooks side-by-side test-packages fmt lint rules deny
+.PHONY: demo test soak bench check notebooks side-by-side test-packages fmt lint rules deny
 
 demo:
 	$(MOLD) $(CARGO) build $(FLAGS)
@@ -29,6 +30,13 @@ ifeq ($(NEXTEST),yes)
 else
 	$(CARGO) test $(FLAGS) --workspace --no-fail-fast --lib --bins --tests $(ARGS)
 endif
+
+# As many seeded storms over the core of acting as one likes (`make soak SEEDS=1000000`); one that breaks something is printed, and
+# `PORTENT_SEED=n` replays it. Then every comparison of the gate is turned around, and a test must notice.
+SEEDS ?= 200000
+soak:
+	PORTENT_SEEDS=$(SEEDS) $(CARGO) test $(FLAGS) --lib core::run::sim -- --nocapture
+	scripts/mutate-gate
 
 # What the tests need from the system; fails and names what is missing where it cannot install.
 test-packages:

@@ -30,7 +30,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Says to receivers that know it that a repeated request is the same one (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-const KNOWN: [&str; 7] = ["url", "method", "headers", "json", "body", "expect", "secret_file"];
+const KNOWN: [&str; 8] = ["url", "method", "headers", "header_files", "json", "body", "expect", "secret_file"];
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
@@ -46,7 +46,7 @@ impl Http {
         Self { places, now }
     }
 
-    /// Everything but the signature, which reads a file and the clock.
+    /// Everything but what is read from files, and the signature.
     fn request(&self, with: &BTreeMap<String, Value>, labels: &Labels, timeout: Duration) -> Result<Request, String> {
         let args = Args::of(with, &KNOWN)?;
         let url = address::fill(args.need_text("url")?, labels)?;
@@ -76,6 +76,13 @@ impl Http {
         let expected = expected(args)?;
         let mut request = self.request(&job.with, &job.labels, job.timeout)?;
         put(&mut request.headers, IDEMPOTENCY_KEY, &job.id)?;
+        let files = args.texts_by_name("header_files")?.into_iter().map(|(name, file)| (name.to_owned(), file.to_owned())).collect();
+        let secret = tokio::task::spawn_blocking(move || content::secret_headers(files))
+            .await
+            .map_err(|error| format!("reading the header files was cut short: {error}"))??;
+        for (name, value) in secret {
+            request.headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name:?} is no header's name"))?, value);
+        }
         if let Some(file) = args.text("secret_file")? {
             self.sign(&mut request, file, &job.id).await?;
         }

@@ -117,6 +117,12 @@ impl SecretFile {
         Ok(secrets)
     }
 
+    /// What it holds, as one value without the white space around it. Blocks for a disk read.
+    pub fn read_value(&self) -> Result<Vec<u8>, SecretError> {
+        let text = self.text()?.trim_ascii().to_vec();
+        if text.is_empty() { Err(SecretError::Empty { path: self.path.clone() }) } else { Ok(text) }
+    }
+
     fn text(&self) -> Result<Vec<u8>, SecretError> {
         let path = || self.path.clone();
         let unreadable = |cause| SecretError::Read { path: path(), cause };

@@ -8,6 +8,7 @@ use super::super::args::Args;
 use super::super::filled;
 use super::put;
 use crate::core::labels::Labels;
+use crate::outbound::SecretFile;
 
 /// Longest body: acts are orders, not uploads.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -26,6 +27,9 @@ const OWN_HEADERS: [&str; 11] = [
     "accept-encoding",
     "idempotency-key",
 ];
+
+/// Headers that hold a secret, by what stands in their names. A playbook is shown, listed and written into the audit: a secret does not belong in it.
+const SECRET_HEADERS: [&str; 6] = ["authorization", "cookie", "token", "secret", "password", "key"];
 
 /// What is sent.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +86,40 @@ pub fn headers(args: Args<'_>, labels: &Labels) -> Result<HeaderMap, String> {
 /// Whether they may be set.
 pub fn check_headers(args: Args<'_>) -> Result<(), String> {
     for (name, value) in args.texts_by_name("headers")? {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("headers: {name:?} is no header's name"))?;
-        if OWN_HEADERS.contains(&header.as_str()) || header.as_str().starts_with("webhook-") {
-            return Err(format!("headers: {name} is set by the actuator itself"));
+        let header = header_name("headers", name)?;
+        if SECRET_HEADERS.iter().any(|part| header.as_str().contains(part)) {
+            let hint = "hint: header_files names a file that holds it";
+            return Err(format!("headers: {name} is a secret, which does not belong in a playbook; {hint}"));
         }
         filled::has_labels(value)?;
     }
+    for (name, file) in args.texts_by_name("header_files")? {
+        header_name("header_files", name)?;
+        if !file.starts_with('/') || filled::has_labels(file)? {
+            return Err(format!("header_files: {name} is {file:?}, want an absolute path"));
+        }
+    }
     Ok(())
+}
+
+fn header_name(key: &str, name: &str) -> Result<HeaderName, String> {
+    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{key}: {name:?} is no header's name"))?;
+    if OWN_HEADERS.contains(&header.as_str()) || header.as_str().starts_with("webhook-") {
+        return Err(format!("{key}: {name} is set by the actuator itself"));
+    }
+    Ok(header)
+}
+
+/// Headers whose values lie in files, as they are now. Blocks for disk reads.
+pub fn secret_headers(files: Vec<(String, String)>) -> Result<Vec<(String, HeaderValue)>, String> {
+    files
+        .into_iter()
+        .map(|(name, file)| {
+            let value = SecretFile::new(file).read_value().map_err(|error| error.to_string())?;
+            let mut value =
+                HeaderValue::from_bytes(&value).map_err(|_| format!("header {name} would hold characters that no header may"))?;
+            value.set_sensitive(true);
+            Ok((name, value))
+        })
+        .collect()
 }

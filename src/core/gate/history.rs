@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::time::{Span, Timestamp};
 
-/// Runs that are kept at most: more than the hourly limit allows in a day.
-const MAX_RUNS: usize = 20_000;
-/// Nothing counts any longer than this.
-const KEPT: Span = Span::DAY;
+/// Runs that are kept at most, some 20 MB: more than the usual hourly limit allows in a week.
+const MAX_RUNS: usize = 100_000;
+/// Nothing counts any longer than this: the longest cooldown.
+const KEPT: Span = Span::WEEK;
 
 /// How a run ended, as far as limits care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Ran {
     pub ended: Option<(Timestamp, Ended)>,
 }
 
-/// Runs of the last day in the order they were started, and how each actuator has fared.
+/// Runs of the last week in the order they were started, and how each actuator has fared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     runs: VecDeque<Ran>,
@@ -81,5 +81,42 @@ impl History {
 
     pub(super) fn failures_of(&self, actuator: &str) -> Option<(u32, Timestamp)> {
         self.failures.get(actuator).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(key: u64, started_at: Timestamp, is_over: bool) -> Ran {
+        let ended = is_over.then_some((started_at + Span::MINUTE, Ended::Helped));
+        Ran { key, playbook: "p".into(), targets: vec!["t".into()], service: "s".into(), started_at, ended }
+    }
+
+    fn keys(history: &History) -> Vec<u64> {
+        history.runs().map(|run| run.key).collect()
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_in_time_and_what_is_under_way_is_not() {
+        let now = Timestamp::from_millis(1_793_577_600_000);
+        let mut history = History::default();
+        history.start(ran(1, now, true));
+        history.start(ran(2, now + KEPT, true));
+        assert_eq!(keys(&history), [1, 2]);
+        history.start(ran(3, now + KEPT + Span::from_millis(1), false));
+        assert_eq!(keys(&history), [2, 3]);
+        history.start(ran(4, now + KEPT.times(9), true));
+        assert_eq!(keys(&history), [3, 4]);
+    }
+
+    #[test]
+    fn it_is_bounded() {
+        let now = Timestamp::from_millis(1_793_577_600_000);
+        let mut history = History::default();
+        (0..MAX_RUNS as u64).for_each(|key| history.start(ran(key, now, true)));
+        assert_eq!(history.runs().count(), MAX_RUNS);
+        history.start(ran(MAX_RUNS as u64, now, true));
+        assert_eq!((history.runs().count(), keys(&history)[0]), (MAX_RUNS, 1));
     }
 }

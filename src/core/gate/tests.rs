@@ -180,6 +180,7 @@ fn when_much_of_a_group_is_sick_nothing_is_done() {
         })
     };
     assert_eq!((sick(1, 5), sick(2, 10), sick(3, 10), sick(2, 5)), (Decision::Allow, Decision::Allow, Decision::Deny, Decision::Deny));
+    assert_eq!((sick(0, 2), sick(1, 2)), (Decision::Allow, Decision::Deny), "two are a group");
     assert_eq!(sick(1, 1), Decision::Allow, "a lone one is no group");
 }
 
@@ -194,6 +195,11 @@ fn a_cooldown_and_what_is_under_way_keep_others_away() {
         case.ran(1, Span::MINUTE.times(59), Some(Ended::Helped));
     });
     assert_eq!(own, Decision::Deny);
+    let two = decided(|case| {
+        case.ran(1, Span::DAY, Some(Ended::Helped));
+        case.ran(2, Span::MINUTE, Some(Ended::Helped));
+    });
+    assert_eq!(two, Decision::Deny, "the last one counts");
 }
 
 #[test]
@@ -213,8 +219,10 @@ fn what_does_not_help_is_tried_less_and_then_not_at_all() {
     let hours = Span::HOUR;
     let in_vain = |runs: u64, ago: Span| decided(|case| (0..runs).for_each(|i| case.ran(i, ago, Some(Ended::DidNotHelp))));
     assert_eq!([2, 3].map(|runs| in_vain(runs, hours.times(5))), [Decision::Allow, Decision::Deny]);
-    assert_eq!(in_vain(3, Span::DAY + hours), Decision::Allow, "a day later it is another day");
-    // Ended a minute after it began; 40 minutes after two failures, and 10 are asked for.
+    // Ended a minute after it began.
+    let day = Span::DAY + Span::MINUTE;
+    assert_eq!([day - Span::from_millis(1), day].map(|ago| in_vain(3, ago)), [Decision::Deny, Decision::Allow], "another day");
+    // 40 minutes after two failures, and 10 are asked for.
     let backoff = |ago| {
         decided(|case| {
             case.settings.cooldown = Span::ZERO;
@@ -285,4 +293,10 @@ fn failures_must_repeat_and_a_playbook_that_fails_is_demoted() {
     assert_eq!([Some(2), Some(3), None].map(seen), [Decision::Deny, Decision::Allow, Decision::Allow]);
     let trusted = |rate, runs| decided(|case| case.around.trust = Some((rate, runs)));
     assert_eq!((trusted(0.49, 5), trusted(0.5, 5), trusted(0.1, 4)), (Decision::Ask, Decision::Allow, Decision::Allow));
+}
+
+#[test]
+fn where_nothing_was_looked_at_nothing_is_allowed() {
+    let verdict = Verdict::new(Mode::Execute, Vec::new());
+    assert_eq!((verdict.decision, verdict.otherwise), (Decision::Deny, Decision::Deny));
 }

@@ -158,5 +158,12 @@ mod tests {
         assert_eq!(said("shop", "2026-11-30T00:00:00Z"), []);
         assert_eq!((said("db", "2026-11-27T19:59:59Z"), said("db", "2026-11-27T20:00:00Z")), (vec![Decision::Deny], vec![Decision::Allow]));
         assert_eq!(said("other", "2026-11-28T00:00:00Z"), []);
+        let night = &settings.change_windows[0];
+        let (from, to) = (at("2026-11-27T20:00:00Z"), at("2026-11-27T23:00:00Z"));
+        assert_eq!([night.at(from), night.at(to)], [(Some(to), None), (None, None)]);
+        let change_windows = vec![once("later", &[], "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z"), night.clone()];
+        let two = Settings { change_windows, ..Settings::default() };
+        let (_, reason) = findings(&two, "db", at("2026-11-27T00:00:00Z")).remove(0);
+        assert_eq!(reason, Reason::OutsideWindow { windows: 2, next: Some(from) }, "the nearest");
     }
 }

@@ -16,6 +16,7 @@ use super::auth::{authorization, fixed_headers};
 use super::decode::{DecodeError, DecodeLimits, Decoded, Decoder, Payload};
 use super::error::{Cause, SourceError, redact};
 use super::fetch::{Bounds, Posted, Reader, Request, SLOW_GRACE, Whole, exchange};
+use super::hide::Secrets;
 use super::retry::wait;
 use super::settings::{Auth, Limits, PrometheusSettings, Secret, SecretSource};
 use super::tls::Http;
@@ -161,7 +162,9 @@ impl PrometheusClient {
             Answer { status, .. } if status == "success" => Err(self.error(call, DecodeError::Missing("data").into(), 1)),
             Answer { error_type, error, .. } => {
                 let message = super::answer::clip(&error, super::answer::MAX_REMARK_CHARS);
-                Err(self.error(call, DecodeError::Server { kind: error_type, message }.into(), 1))
+                let authorization = authorization(&self.settings.auth).await.ok().flatten();
+                let cause = DecodeError::Server { kind: error_type, message }.into();
+                Err(self.error(call, Secrets::of(&self.headers, authorization.as_ref()).hide(cause), 1))
             }
         }
     }
@@ -200,8 +203,10 @@ impl PrometheusClient {
             None
         };
         let authorization = authorization(&self.settings.auth).await?;
-        let request = Request { method: call.method.clone(), url, body, headers: self.headers.clone(), authorization };
-        exchange(&self.http.client(), request, &self.bounds, reader).await
+        let request =
+            Request { method: call.method.clone(), url, body, headers: self.headers.clone(), authorization: authorization.clone() };
+        let answer = exchange(&self.http.client(), request, &self.bounds, reader).await;
+        answer.map_err(|cause| Secrets::of(&self.headers, authorization.as_ref()).hide(cause))
     }
 
     pub(super) fn error(&self, call: &Call<'_>, cause: Cause, attempts: u32) -> SourceError {

@@ -31,6 +31,7 @@ mod fake;
 #[cfg(test)]
 mod fault_tests;
 mod fetch;
+mod hide;
 mod json;
 mod number;
 mod place;

@@ -147,10 +147,17 @@ async fn every_try_has_one_key_and_a_receiver_can_verify_it() {
 #[tokio::test]
 async fn an_echoed_token_is_not_noted() {
     let server = Server::start(Answer::Status(403, "you sent Bearer canary-token-77 and canary-key-78".to_owned()));
-    let headers = json!({ "Authorization": "Bearer canary-token-77", "X-Api-Key": "canary-key-78" });
-    let done = start(json!({ "url": server.url("/"), "headers": headers }), "a").await;
+    let dir = tempfile::tempdir().unwrap();
+    let (token, key) = (dir.path().join("token"), dir.path().join("key"));
+    std::fs::write(&token, "Bearer canary-token-77\n").unwrap();
+    std::fs::write(&key, "canary-key-78").unwrap();
+    let with = json!({ "url": server.url("/"), "header_files": { "Authorization": token, "X-Api-Key": key } });
+    let done = start(with.clone(), "a").await;
     assert_eq!(done.note, "the server answered 403 Forbidden: you sent *** and ***");
     assert_eq!(server.got()[0].header("authorization"), Some("Bearer canary-token-77"));
+    std::fs::write(&key, "\n").unwrap();
+    let done = start(with, "a").await;
+    assert!(done.end == StepEnd::Failed && done.note.contains("holds no secret") && server.got().len() == 1, "{done:?}");
 }
 
 #[tokio::test]
@@ -173,6 +180,11 @@ async fn wrong_arguments_are_named_before_anything_is_sent() {
         (json!({ "url": url, "headers": { "Host": "evil.example" } }), "set by the actuator itself"),
         (json!({ "url": url, "headers": { "Idempotency-Key": "1" } }), "set by the actuator itself"),
         (json!({ "url": url, "headers": { "a b": "1" } }), "no header's name"),
+        (json!({ "url": url, "headers": { "Authorization": "Bearer abc" } }), "hint: header_files names a file"),
+        (json!({ "url": url, "headers": { "X-Api-Key": "abc" } }), "does not belong in a playbook"),
+        (json!({ "url": url, "header_files": { "Authorization": "token" } }), "want an absolute path"),
+        (json!({ "url": url, "header_files": { "Authorization": "/{{x}}" } }), "want an absolute path"),
+        (json!({ "url": url, "header_files": { "Host": "/token" } }), "set by the actuator itself"),
         (json!({ "url": url, "secret_file": "key" }), "want an absolute path"),
     ] {
         let job = job(with, "a");

@@ -4,6 +4,7 @@
 //! their own, so that they run beside each other.
 
 mod acting;
+mod canary;
 mod daemon;
 mod eight_days;
 mod history;
