@@ -58,7 +58,9 @@ async fn child_acts_until_killed() {
         feed.extend(inputs.map(|known| Input::Prediction { known, playbooks: &playbooks }));
         feed.push(Input::Tick);
         let mut turn = Turn::default();
-        feed.into_iter().for_each(|input| add(&mut turn, runs.step(now, input, world)));
+        for input in feed {
+            add(&mut turn, runs.step(now, input, world));
+        }
         while !turn.records.is_empty() || !turn.acts.is_empty() {
             // All of them with one wait for the disk; none is done before.
             ledger.append(&turn.records).await.unwrap();
