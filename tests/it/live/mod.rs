@@ -5,9 +5,11 @@
 
 mod acting;
 mod canary;
+mod approvals;
 mod daemon;
 mod eight_days;
 mod history;
+mod leak;
 mod lies;
 mod no_config;
 mod outage;
