@@ -4,8 +4,8 @@
 //! their own, so that they run beside each other.
 
 mod acting;
-mod canary;
 mod approvals;
+mod canary;
 mod daemon;
 mod eight_days;
 mod history;
