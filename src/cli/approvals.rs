@@ -8,12 +8,12 @@ use super::output::{self, Format};
 use super::remote::Remote;
 use super::{Failure, Outcome};
 use crate::core::run::RunKey;
-use crate::server::run_report::RunReport;
+use crate::server::run_report::{RunReport, TrialReport};
 
 /// What waits for a person's word, and saying it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  portent approvals list\n  portent approvals approve r0123456789abcdef --reason \"it is night\"\n  \
-                        portent approvals deny r0123456789abcdef --reason \"a deploy is under way\"")]
+                        portent approvals deny r0123456789abcdef --reason \"a deploy is under way\"\n  portent approvals propose p0123456789abcdef restart-leaky-process")]
 pub struct Approvals {
     #[command(subcommand)]
     verb: Verb,
@@ -26,10 +26,20 @@ enum Verb {
         #[command(flatten)]
         remote: Remote,
     },
+    /// What each step would do, asked of its actuator now; nothing is done
+    #[command(name = "dry-run")]
+    Trial {
+        /// The run, as `approvals list` names it
+        run: RunKey,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// Lets it begin, if the gate still does
     Approve(Word),
     /// It is not done for this prediction
     Deny(Word),
+    /// A playbook for an open prediction that nobody has answered in time, or that the gate refused before
+    Propose(Propose),
 }
 
 #[derive(Debug, Args)]
@@ -39,9 +49,22 @@ struct Word {
     /// Stands in the audit beside the decision
     #[arg(long, default_value = "")]
     reason: String,
-    /// Who decides
+    /// Who decides; with a token, that says it
     #[arg(long, env = "USER")]
-    by: String,
+    by: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Args)]
+struct Propose {
+    /// The prediction, as `portent predictions` names it
+    prediction: String,
+    /// One of the playbooks that are for it
+    playbook: String,
+    /// Who proposes it; with a token, that says it
+    #[arg(long, env = "USER")]
+    by: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -50,9 +73,9 @@ struct Word {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  portent stop\n  portent stop --by ann --url http://ops:9273")]
 pub struct Stop {
-    /// Who stops it
+    /// Who stops it; with a token, that says it
     #[arg(long, env = "USER")]
-    by: String,
+    by: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -60,9 +83,9 @@ pub struct Stop {
 /// It goes on after `portent stop`.
 #[derive(Debug, Args)]
 pub struct Resume {
-    /// Who lets it go on
+    /// Who lets it go on; with a token, that says it
     #[arg(long, env = "USER")]
-    by: String,
+    by: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -73,6 +96,8 @@ impl Approvals {
             Verb::List { remote } => list(&remote),
             Verb::Approve(word) => word.say("approve"),
             Verb::Deny(word) => word.say("deny"),
+            Verb::Propose(verb) => verb.run(),
+            Verb::Trial { run, remote } => trial(run, &remote),
         }
     }
 }
@@ -91,11 +116,28 @@ fn list(remote: &Remote) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+fn trial(run: RunKey, remote: &Remote) -> Outcome {
+    let trials: Vec<TrialReport> = remote.post(&format!("/api/v1/runs/{run}/dry-run"))?;
+    let fails = trials.iter().any(|trial| trial.error.is_some());
+    if remote.output == Format::Table {
+        for (index, trial) in trials.iter().enumerate() {
+            println!("{}. {} ({})", index + 1, trial.name, trial.action);
+            trial.would.iter().flat_map(|would| would.lines()).for_each(|line| println!("   {line}"));
+            trial.error.iter().for_each(|why| println!("   ! it would fail: {why}"));
+        }
+    } else {
+        println!("{}", serde_json::to_string_pretty(&trials)?);
+    }
+    Ok(ExitCode::from(u8::from(fails)))
+}
+
 fn print(waiting: &[RunReport]) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = output::stdout();
     for run in waiting {
-        writeln!(out, "{}  {} on {}", run.run, run.playbook, run.targets.join(", "))?;
+        let by = run.proposed_by.as_ref().map(|by| format!(", proposed by {by}")).unwrap_or_default();
+        let risk = if run.is_high_risk { ", high risk" } else { "" };
+        writeln!(out, "{}  {} on {}{by}{risk}", run.run, run.playbook, run.targets.join(", "))?;
         writeln!(out, "  {}", run.about)?;
         let until = run.expires_at.map(|at| format!(", expires {at}")).unwrap_or_default();
         writeln!(
@@ -119,13 +161,25 @@ fn print(waiting: &[RunReport]) -> std::io::Result<()> {
     out.flush()
 }
 
+impl Propose {
+    fn run(self) -> Outcome {
+        let by = self.remote.by(self.by.as_deref())?;
+        let path: String = url::form_urlencoded::byte_serialize(self.prediction.as_bytes()).collect();
+        let query = query(&[("playbook", &self.playbook), ("by", by)]);
+        let run: RunReport = self.remote.post(&format!("/api/v1/predictions/{path}/propose?{query}"))?;
+        eprintln!("{}: {}", run.run, run.why.as_ref().map_or_else(|| run.phase.clone(), |why| format!("not done: {why}")));
+        Ok(ExitCode::from(u8::from(run.outcome.is_some())))
+    }
+}
+
 impl Word {
     fn say(self, word: &str) -> Outcome {
         let waiting: Vec<RunReport> = self.remote.get("/api/v1/approvals?limit=1000")?;
         let name = self.run.to_string();
         let token = waiting.into_iter().find(|run| run.run == name).and_then(|run| run.token);
-        let token = token.ok_or_else(|| Failure::new(format!("nobody waits for a word about {name}")).hint("portent approvals list"))?;
-        let query = query(&[("by", &self.by), ("reason", &self.reason), ("token", &token)]);
+        let hint = "portent approvals list; a token of the role approver is needed to decide, where there are logins";
+        let token = token.ok_or_else(|| Failure::new(format!("nobody waits for your word about {name}")).hint(hint))?;
+        let query = query(&[("by", self.remote.by(self.by.as_deref())?), ("reason", &self.reason), ("token", &token)]);
         let run: RunReport = self.remote.post(&format!("/api/v1/approvals/{name}/{word}?{query}"))?;
         let now = run.outcome.and_then(|outcome| serde_json::to_value(outcome).ok()).and_then(|v| v.as_str().map(str::to_owned));
         eprintln!("{name}: {} ({})", if word == "approve" { "approved" } else { "denied" }, now.unwrap_or(run.phase));
@@ -141,17 +195,18 @@ fn query(pairs: &[(&str, &str)]) -> String {
 
 impl Stop {
     pub fn run(self) -> Outcome {
-        say(&self.remote, "stop", &self.by)
+        say(&self.remote, "stop", self.by.as_deref())
     }
 }
 
 impl Resume {
     pub fn run(self) -> Outcome {
-        say(&self.remote, "resume", &self.by)
+        say(&self.remote, "resume", self.by.as_deref())
     }
 }
 
-fn say(remote: &Remote, word: &str, by: &str) -> Outcome {
+fn say(remote: &Remote, word: &str, by: Option<&str>) -> Outcome {
+    let by = remote.by(by)?;
     let stopped: Option<String> = remote.post_maybe(&format!("/api/v1/{word}?{}", query(&[("by", by)])))?;
     match stopped {
         Some(by) => eprintln!("everything is stopped by {by}; portent resume lets it go on"),

@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod remote;
 mod run;
+mod token;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ enum Verb {
     Stop(approvals::Stop),
     Resume(approvals::Resume),
     Audit(audit::Audit),
+    Token(token::Token),
     /// Score every sample of data files: how far from normal it is
     Detect(detect::Detect),
     /// Forecast series of data files; whether and when they reach a threshold
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Stop(verb) => verb.run(),
         Verb::Resume(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
+        Verb::Token(verb) => verb.run(),
         Verb::Detect(verb) => verb.run(),
         Verb::Forecast(verb) => verb.run(),
         Verb::Explain(verb) => verb.run(),

@@ -1,9 +1,10 @@
 //! `portent status` and `portent predictions`: what a running daemon says of itself, over its HTTP API.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde::de::DeserializeOwned;
 
 use super::output::{self, Format};
@@ -22,6 +23,9 @@ pub struct Remote {
     /// Where the daemon listens
     #[arg(long, value_name = "URL", env = "PORTENT_URL", default_value_t = format!("http://{DEFAULT_LISTEN}"))]
     url: String,
+    /// File with your token, where the daemon has logins; without it PORTENT_TOKEN may hold the token itself
+    #[arg(long, value_name = "FILE", env = "PORTENT_TOKEN_FILE", value_hint = ValueHint::FilePath)]
+    token_file: Option<PathBuf>,
     /// table, json, jsonl or csv
     #[arg(short, value_enum, default_value = "table")]
     pub output: Format,
@@ -47,13 +51,36 @@ impl Remote {
         Failure::new(format!("the daemon at {} refused: {why}", self.url))
     }
 
+    /// The token that goes with every request. There is no option for the token itself: arguments stand in `ps` for everybody.
+    pub fn token(&self) -> Result<Option<String>, Failure> {
+        let Some(file) = &self.token_file else { return Ok(std::env::var("PORTENT_TOKEN").ok().filter(|token| !token.is_empty())) };
+        let text =
+            std::fs::read_to_string(file).map_err(|error| Failure::new(format!("cannot read the token in {}: {error}", file.display())))?;
+        let token = text.lines().map(str::trim).find(|line| !line.is_empty());
+        token.map(|token| Some(token.to_owned())).ok_or_else(|| Failure::new(format!("{} holds no token", file.display())))
+    }
+
+    /// Who decides, as a parameter: a token says it by itself, and without one a name has to.
+    pub fn by<'a>(&self, name: Option<&'a str>) -> Result<&'a str, Failure> {
+        match name {
+            _ if self.token()?.is_some() => Ok(""),
+            Some(name) => Ok(name),
+            None => Err(Failure::usage("say who decides: --by NAME, or a token (--token-file)")),
+        }
+    }
+
     fn ask<T: DeserializeOwned>(&self, method: reqwest::Method, path: &str) -> Result<Option<T>, Failure> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        let token = self.token()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let body = runtime.block_on(async {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-            client.request(method, &url).send().await?.bytes().await
+            let mut request = client.request(method, &url);
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            request.send().await?.bytes().await
         });
         let body = body.map_err(|error: reqwest::Error| {
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
@@ -63,6 +90,9 @@ impl Remote {
         let envelope: Envelope<T> =
             serde_json::from_slice(&body).map_err(|error| Failure::new(format!("cannot read the answer of {}: {error}", self.url)))?;
         match envelope.error {
+            Some(why) if envelope.error_type.as_deref() == Some("unauthorized") => {
+                Err(self.refused(&why).hint("name your token's file with --token-file, or set PORTENT_TOKEN"))
+            }
             Some(why) => Err(self.refused(&why)),
             None => Ok(envelope.data),
         }
@@ -141,6 +171,9 @@ fn print_status(status: &StatusReport, series: &[SeriesReport]) -> std::io::Resu
         status.mode,
         if status.readiness.ready { "ready" } else { "NOT READY" }
     )?;
+    if let Some(by) = &status.stopped_by {
+        writeln!(out, "  STOPPED by {by}: nothing is started until portent resume")?;
+    }
     for reason in &status.readiness.reasons {
         writeln!(out, "  {reason}")?;
     }

@@ -17,6 +17,7 @@ pub mod profiles;
 mod query;
 pub(crate) mod reader;
 mod root;
+pub mod server;
 mod settings;
 mod source;
 pub(crate) mod tree;
@@ -27,6 +28,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use reader::is_name;
 pub use valid::*;
 
 use reader::Cx;

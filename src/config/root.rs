@@ -11,7 +11,7 @@ use super::reader::Cx;
 use super::tree::{Node, Value};
 use super::valid::{Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, http, notify, playbook, settings, source, watch};
+use super::{DEFAULT_LISTEN, http, notify, playbook, server, settings, source, watch};
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -65,7 +65,9 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let data_dir = fields.take("data_dir").and_then(|n| cx.text(n, "data_dir")).unwrap_or_else(|| DEFAULT_DATA_DIR.into());
     let data_dir = cx.path(&data_dir);
     let chart_dir = settings::chart_dir(&mut fields, &data_dir, cx);
-    let listen = fields.take("listen").map_or_else(|| DEFAULT_LISTEN.parse().ok(), |n| settings::listen(n, cx));
+    let listen_node = fields.take("listen");
+    let listen = listen_node.map_or_else(|| DEFAULT_LISTEN.parse().ok(), |n| settings::listen(n, cx));
+    let access = fields.take("server").and_then(|n| server::read(n, cx)).map(Arc::new).unwrap_or_default();
     let external_url = fields.take("external_url").and_then(|n| http::base_url(n, "external_url", cx));
     let log = fields.take("log").and_then(|n| settings::log(n, cx)).unwrap_or(settings::DEFAULT_LOG);
     let mut act = fields.take("act").and_then(|n| act::read(n, cx)).unwrap_or_default();
@@ -75,7 +77,27 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let limits = fields.take("limits").and_then(|n| settings::limits(n, cx)).unwrap_or_default();
     fields.done(cx);
     let listen = listen?;
-    Some(Config { sources, packs, watches, notify, playbooks, interval, data_dir, chart_dir, listen, external_url, log, act, limits })
+    let config = Config {
+        sources,
+        packs,
+        watches,
+        notify,
+        playbooks,
+        interval,
+        data_dir,
+        chart_dir,
+        listen,
+        external_url,
+        access,
+        log,
+        act,
+        limits,
+    };
+    if config.is_open_at(listen) {
+        let at = listen_node.map_or(Position::WHOLE, |node| node.at);
+        cx.error_hint(at, format!("listen: {listen} can be reached from elsewhere, and there is no login"), server::OPEN_HINT);
+    }
+    Some(config)
 }
 
 /// The configuration of a run with nothing but a URL.
@@ -96,6 +118,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         data_dir,
         listen: DEFAULT_LISTEN.parse().ok()?,
         external_url: None,
+        access: Arc::default(),
         log: settings::DEFAULT_LOG,
         act: ActConfig::default(),
         limits: LimitsConfig::default(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::act::ActConfig;
+use crate::core::access::Access;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -33,6 +34,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What people reach the server under, for links in notifications. Ends with a slash.
     pub external_url: Option<Url>,
+    /// Who may reach the server.
+    pub access: Arc<Access>,
     pub log: LogConfig,
     pub act: ActConfig,
     pub limits: LimitsConfig,
@@ -193,6 +196,11 @@ impl Default for LimitsConfig {
 }
 
 impl Config {
+    /// Whether others than those on this machine could reach a server there, and everybody who reaches it may do everything.
+    pub fn is_open_at(&self, address: SocketAddr) -> bool {
+        self.access.logins.is_empty() && !address.ip().is_loopback()
+    }
+
     /// The keys whose change takes effect only at a restart, of those that differ from `old`: the reload goes on without them and says so.
     pub fn restart_keys(&self, old: &Self) -> Vec<&'static str> {
         let differs = [

@@ -1,5 +1,6 @@
 //! The functional core: pure, synchronous, without IO and without a clock.
 
+pub mod access;
 pub mod ahead;
 pub mod anomaly;
 pub mod calendar;

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod killed_tests;
 mod known;
+pub mod people;
+pub mod trial;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use self::known::Held;
 use super::sources::Clients;
@@ -46,6 +48,8 @@ pub struct Acting {
     actuators: RwLock<Actuators>,
     clients: RwLock<Clients>,
     head: std::sync::Mutex<Head>,
+    /// Who has stopped everything, for those who can't wait until a decision is on disk.
+    stopped: std::sync::Mutex<Option<String>>,
     /// The audit is not whole, or can't be read: what was done is not known, and nothing is done until a person has looked and the daemon
     /// was started again.
     is_broken: AtomicBool,
@@ -56,6 +60,8 @@ pub struct Acting {
     /// One going-over at a time: a slow server holds up no tick.
     is_considering: AtomicBool,
     held: std::sync::Mutex<Held>,
+    /// Turns of those who ask what a run would do.
+    trying: Semaphore,
     /// Runs whose check is being asked for.
     measuring: std::sync::Mutex<BTreeSet<RunKey>>,
 }
@@ -91,16 +97,20 @@ impl News {
 impl Acting {
     /// With what the ledger holds; without entries where its audit is not whole.
     pub fn new(entries: Option<Vec<Entry>>, head: Head, actuators: Actuators, clients: Clients) -> Self {
+        let is_broken = AtomicBool::new(entries.is_none());
+        let runs = Runs::restore(entries.unwrap_or_default());
         Self {
-            is_broken: AtomicBool::new(entries.is_none()),
+            is_broken,
             is_behind: AtomicBool::new(false),
-            runs: Mutex::new(Runs::restore(entries.unwrap_or_default())),
+            stopped: std::sync::Mutex::new(runs.stopped().map(str::to_owned)),
+            runs: Mutex::new(runs),
             actuators: RwLock::new(actuators),
             clients: RwLock::new(clients),
             head: std::sync::Mutex::new(head),
             secret: rand::random(),
             is_considering: AtomicBool::new(false),
             held: std::sync::Mutex::default(),
+            trying: Semaphore::new(trial::MAX_TRIALS),
             measuring: std::sync::Mutex::default(),
         }
     }
@@ -108,6 +118,10 @@ impl Acting {
     /// The newest line of the audit.
     pub fn head(&self) -> Head {
         self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn stopped_by(&self) -> Option<String> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set_clients(&self, clients: Clients) {
@@ -253,6 +267,7 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
             restore(shared, &mut runs).await;
             return;
         }
+        *shared.acting.stopped.lock().unwrap_or_else(PoisonError::into_inner) = runs.stopped().map(str::to_owned);
         turn.acts
     };
     for act in acts {

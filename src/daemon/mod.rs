@@ -31,6 +31,7 @@ use self::view::{DaemonView, ReloadRequest};
 use crate::act::Actuators;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::server::OPEN_HINT;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::Prediction;
 use crate::core::time::Span;
@@ -75,6 +76,8 @@ pub enum DaemonError {
     Server(#[from] ServerError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("{0} can be reached from elsewhere, and there is no login; {hint}", hint = OPEN_HINT)]
+    Open(SocketAddr),
     #[error("cannot use a webhook: {0}")]
     Webhook(String),
 }
@@ -98,6 +101,9 @@ impl Daemon {
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
         let Options { config, config_file, clock, too_late, onlooker, workers } = options;
         let now = clock.now();
+        if config.is_open_at(config.listen) {
+            return Err(DaemonError::Open(config.listen));
+        }
         let data_dir = config.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
         let clients = sources::clients(&config)?;
@@ -172,8 +178,15 @@ impl Daemon {
         let Self { shared, clients, server, config_file, view, mut reloads, outbox } = self;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let settings = Settings { chart_dir: shared.config().chart_dir.clone(), ..Settings::default() };
-        tracing::info!(address = %server.address(), watches = shared.engine().watches().len(), "started");
+        let config = shared.config();
+        let allowed_hosts = config.external_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned).into_iter().collect();
+        let settings = Settings { chart_dir: config.chart_dir.clone(), allowed_hosts, ..Settings::default() };
+        let logins = config.access.logins.len();
+        drop(config);
+        tracing::info!(address = %server.address(), watches = shared.engine().watches().len(), logins, "started");
+        if logins == 0 {
+            tracing::info!("there are no logins: everybody on this machine may do everything, and it listens on loopback only");
+        }
         let mut server_stop = stopped.clone();
         let served = server.serve(view, shared.metrics.clone(), settings, async move {
             // An error means that the sender is gone: the daemon is too.

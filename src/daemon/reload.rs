@@ -91,7 +91,7 @@ pub async fn reload(
     wake: &watch::Receiver<()>,
 ) -> Result<(), String> {
     let now = shared.clock.now();
-    let result = match prepare(file) {
+    let result = match prepare(file, shared.config().listen) {
         Ok((config, clients)) => {
             shared.acting.set_actuators(sources::actuators(&config));
             apply(shared, config, now).await;
@@ -114,9 +114,13 @@ pub async fn reload(
     result
 }
 
-fn prepare(file: Option<&Path>) -> Result<(Config, sources::Clients), String> {
+fn prepare(file: Option<&Path>, listens_on: std::net::SocketAddr) -> Result<(Config, sources::Clients), String> {
     let file = file.ok_or("there is no configuration file: the daemon was started with --prometheus")?;
     let config = config::load(file).map_err(|errors| errors.to_string())?;
+    // The address stays what it was: one that others reach must not lose its logins.
+    if config.is_open_at(listens_on) {
+        return Err(DaemonError::Open(listens_on).to_string());
+    }
     let clients = sources::clients(&config).map_err(|error| error.to_string())?;
     for hook in bridge::webhook_settings(&config).map_err(|error| error.to_string())? {
         WebhookTarget::new(hook).map_err(|error| error.to_string())?;

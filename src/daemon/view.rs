@@ -6,15 +6,16 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::acting::{self, News};
+use super::acting::{self, News, people, trial};
 use super::state::Shared;
+use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
 use crate::core::civil;
 use crate::core::engine::{Inherited, SeriesView, Tally};
 use crate::core::explain::{self, Explanation};
 use crate::core::labels::Labels;
 use crate::core::prediction::{Eta, Prediction, State};
-use crate::core::run::{Phase, Run, RunKey, Runs};
+use crate::core::run::{Phase, Run, RunKey};
 use crate::core::selection::Selection;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -24,7 +25,7 @@ use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
-use crate::server::run_report::RunReport;
+use crate::server::run_report::{RunDetail, RunReport, TrialReport};
 use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
@@ -84,6 +85,10 @@ impl View for DaemonView {
         !self.shared.engine.is_poisoned()
     }
 
+    fn access(&self) -> Arc<Access> {
+        self.shared.config().access.clone()
+    }
+
     fn ready(&self) -> Readiness {
         let slow_after = self.shared.config().interval.times(SLOW_TICKS).max(SLOW_MIN);
         let now = self.shared.clock.now();
@@ -134,6 +139,7 @@ impl View for DaemonView {
             now,
             uptime_s: (now - shared.started_at).as_secs_f64(),
             mode: shared.config().act.settings.mode.as_str().to_owned(),
+            stopped_by: shared.acting.stopped_by(),
             readiness,
             sources: sources.collect(),
             counts: Counts {
@@ -223,37 +229,26 @@ impl View for DaemonView {
     fn runs(&self, only_waiting: bool) -> BoxFuture<'_, Result<Vec<RunReport>, ViewError>> {
         async move {
             let runs = self.shared.acting.runs().await;
-            let report = |(key, run): (RunKey, &Run)| {
-                let is_waiting = matches!(run.phase, Phase::Waiting { .. });
-                let token = is_waiting.then(|| self.shared.acting.token(key));
-                (is_waiting || !only_waiting).then(|| RunReport { token, ..RunReport::new(key, run) })
-            };
-            Ok(runs.all().filter_map(report).collect())
+            let wanted = |run: &Run| !only_waiting || matches!(run.phase, Phase::Waiting { .. });
+            Ok(runs.all().filter(|(_, run)| wanted(run)).map(|(key, run)| people::report(&self.shared, key, run)).collect())
         }
         .boxed()
     }
 
+    fn run(&self, run: RunKey) -> BoxFuture<'_, Result<Option<RunDetail>, ViewError>> {
+        people::detail(&self.shared, run).boxed()
+    }
+
+    fn dry_run(&self, run: RunKey) -> BoxFuture<'_, Result<Vec<TrialReport>, String>> {
+        trial::of(&self.shared, run).boxed()
+    }
+
     fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
-        async move {
-            if !self.shared.acting.is_token(run, &word.token) {
-                return Ok(Err("the token is not of this action, or of before a restart: ask for /api/v1/approvals again".to_owned()));
-            }
-            let Word { by, reason, is_approved, .. } = word;
-            let is_waiting = |runs: &Runs| runs.get(run).is_some_and(|known| matches!(known.phase, Phase::Waiting { .. }));
-            if !is_waiting(&self.shared.acting.runs().await) {
-                return Ok(Err("nobody waits for a word about it (any more)".to_owned()));
-            }
-            // In a task of its own: who asked may hang up, and a decision is not left half way.
-            let shared = self.shared.clone();
-            let heard = tokio::spawn(async move { acting::hear(&shared, News::Approval { run, by, is_approved, reason }).await });
-            heard.await.map_err(|error| ViewError(error.to_string()))?;
-            let runs = self.shared.acting.runs().await;
-            match runs.get(run) {
-                Some(known) if !matches!(known.phase, Phase::Waiting { .. }) => Ok(Ok(RunReport::new(run, known))),
-                _ => Ok(Err("it could not be written down; nothing was decided".to_owned())),
-            }
-        }
-        .boxed()
+        people::decide(&self.shared, run, word).boxed()
+    }
+
+    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
+        async move { people::propose(&self.shared, &prediction, &playbook, by).await }.boxed()
     }
 
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {

@@ -1,17 +1,21 @@
 //! Runs and approvals: who may be asked what was done, and how a person says yes or no.
 //!
 //! Only POST decides anything, and only with the token that `GET /api/v1/approvals` gave for that very action: a page from elsewhere can
-//! send a request and can't read the token, and a word for one action is never a word for another.
+//! send a request and can't read the token, and a word for one action is never a word for another. Where there are logins, who says it is
+//! who is logged in, whatever else the request says.
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
 
 use super::App;
+use super::access::{Caller, Deed};
 use super::answer::{self, Refusal};
 use super::params::Params;
+use super::run_report::RunReport;
 use super::view::Word;
 use crate::core::run::RunKey;
 
@@ -19,36 +23,89 @@ use crate::core::run::RunKey;
 const MAX_TEXT_CHARS: usize = 500;
 
 /// `GET /api/v1/runs?limit=`: the newest first.
-pub async fn runs(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+pub async fn runs(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, Refusal> {
     let params = Params::read(uri.query(), &["limit"])?;
     let limit = params.limit()?;
     let mut runs = app.view.runs(false).await?;
     runs.sort_by_key(|run| std::cmp::Reverse(run.proposed_at));
     runs.truncate(limit + 1);
-    Ok(answer::page(runs, limit))
+    Ok(answer::page(for_eyes_of(&caller, runs), limit))
+}
+
+/// The tokens are for those who may use them.
+fn for_eyes_of(caller: &Caller, mut runs: Vec<RunReport>) -> Vec<RunReport> {
+    if !caller.may(Deed::Decide) {
+        runs.iter_mut().for_each(|run| run.token = None);
+    }
+    runs
 }
 
 /// `GET /api/v1/approvals`: what waits for a person's word, the oldest first, each with its token.
-pub async fn approvals(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
+pub async fn approvals(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, Refusal> {
     let params = Params::read(uri.query(), &["limit"])?;
     let limit = params.limit()?;
     let mut runs = app.view.runs(true).await?;
     runs.sort_by_key(|run| run.proposed_at);
     runs.truncate(limit + 1);
-    Ok(answer::page(runs, limit))
+    Ok(answer::page(for_eyes_of(&caller, runs), limit))
+}
+
+/// `GET /api/v1/runs/{run}`: all about one, with its lines in the audit.
+pub async fn run(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(run): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    Params::read(uri.query(), &[])?;
+    let key: RunKey = run.parse().map_err(Refusal::BadData)?;
+    let mut detail = app.view.run(key).await?.ok_or_else(|| Refusal::NotFound(uri.path().to_owned()))?;
+    if !caller.may(Deed::Decide) {
+        detail.run.token = None;
+    }
+    Ok(answer::data(detail))
+}
+
+/// `POST /api/v1/runs/{run}/dry-run`: what each step would do, asked now. POST, because it asks others on our behalf: no page from elsewhere
+/// has that done.
+pub async fn dry_run(State(app): State<Arc<App>>, Path(run): Path<String>, uri: Uri) -> Result<Response, Refusal> {
+    Params::read(uri.query(), &[])?;
+    let run: RunKey = run.parse().map_err(Refusal::BadData)?;
+    Ok(answer::data(app.view.dry_run(run).await.map_err(Refusal::Conflict)?))
+}
+
+/// `POST /api/v1/predictions/{id}/propose?playbook=&by=`: a person wants a playbook for an open prediction. The gate is asked as ever.
+pub async fn propose(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(prediction): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["playbook", "by"])?;
+    only_here(&app, &caller)?;
+    let by = named(&params, &caller)?;
+    let playbook = params.text("playbook").ok_or_else(|| Refusal::BadData("parameter \"playbook\": say which".into()))?;
+    let said = app.view.propose(prediction, playbook, by).await?;
+    let report = said.map_err(Refusal::Conflict)?;
+    Ok(answer::data(for_eyes_of(&caller, vec![report]).pop()))
 }
 
 /// `POST /api/v1/approvals/{run}/{word}?by=&reason=&token=`: `word` is `approve` or `deny`.
-pub async fn decide(State(app): State<Arc<App>>, Path((run, word)): Path<(String, String)>, uri: Uri) -> Result<Response, Refusal> {
+pub async fn decide(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path((run, word)): Path<(String, String)>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
     let params = Params::read(uri.query(), &["by", "reason", "token"])?;
-    only_here(&app)?;
+    only_here(&app, &caller)?;
     let run: RunKey = run.parse().map_err(Refusal::BadData)?;
     let is_approved = match word.as_str() {
         "approve" => true,
         "deny" => false,
         _ => return Err(Refusal::NotFound(uri.path().to_owned())),
     };
-    let by = named(&params)?;
+    let by = named(&params, &caller)?;
     let reason = params.text("reason").unwrap_or_default().chars().take(MAX_TEXT_CHARS).collect();
     let token = params.text("token").ok_or_else(|| Refusal::Forbidden("an answer needs the token that /api/v1/approvals gives".into()))?;
     let said = app.view.decide(run, Word { by, reason, is_approved, token }).await?;
@@ -56,24 +113,31 @@ pub async fn decide(State(app): State<Arc<App>>, Path((run, word)): Path<(String
 }
 
 /// `POST /api/v1/stop?by=` and `/api/v1/resume?by=`: nothing more is started, or it goes on.
-pub async fn stop(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Refusal> {
-    let by = named(&Params::read(uri.query(), &["by"])?)?;
-    only_here(&app)?;
+pub async fn stop(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, Refusal> {
+    let by = named(&Params::read(uri.query(), &["by"])?, &caller)?;
+    only_here(&app, &caller)?;
     let is_stopped = uri.path().ends_with("/stop");
     Ok(answer::data(app.view.stop(by, is_stopped).await?))
 }
 
-/// There is no login: whoever reaches the server could say yes.
-fn only_here(app: &App) -> Result<(), Refusal> {
-    if app.on_loopback {
+/// Where there is no login, whoever reaches the server could say yes. The configuration refuses an address that others reach then; this
+/// stays for whoever finds a way round it.
+fn only_here(app: &App, caller: &Caller) -> Result<(), Refusal> {
+    if app.on_loopback || *caller != Caller::Anybody {
         return Ok(());
     }
-    Err(Refusal::Forbidden("there is no login, so this is taken on loopback only; listen there, behind a proxy that knows people".into()))
+    Err(Refusal::Forbidden("there is no login, so this is taken on loopback only; make one (portent token new)".into()))
 }
 
 /// Who says it: it stands in the audit for ever.
-fn named(params: &Params) -> Result<String, Refusal> {
+fn named(params: &Params, caller: &Caller) -> Result<String, Refusal> {
     let by = params.text("by").map(|by| by.trim().to_owned()).filter(|by| !by.is_empty());
+    if let Caller::Known { name, .. } = caller {
+        return match by {
+            Some(other) if other != *name => Err(Refusal::BadData(format!("parameter \"by\" is {other:?}, and the token is {name}'s"))),
+            _ => Ok(name.clone()),
+        };
+    }
     let by = by.ok_or_else(|| Refusal::BadData("parameter \"by\": say who decides".into()))?;
     if by.chars().count() > MAX_TEXT_CHARS || by.chars().any(char::is_control) {
         return Err(Refusal::BadData(format!("parameter \"by\": want a name of at most {MAX_TEXT_CHARS} characters")));

@@ -13,7 +13,11 @@ pub enum Refusal {
     #[error("{0}")]
     BadData(String),
     #[error("{0}")]
+    Unauthorized(String),
+    #[error("{0}")]
     Forbidden(String),
+    #[error("{0}")]
+    TooMany(String),
     #[error("nothing is at {0}")]
     NotFound(String),
     #[error("{0} cannot be used with this method")]
@@ -34,7 +38,9 @@ impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
             Self::BadData(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -47,7 +53,9 @@ impl Refusal {
     fn word(&self) -> &'static str {
         match self {
             Self::BadData(_) => "bad_data",
+            Self::Unauthorized(_) => "unauthorized",
             Self::Forbidden(_) => "forbidden",
+            Self::TooMany(_) => "too_many",
             Self::NotFound(_) => "not_found",
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::Conflict(_) => "conflict",
@@ -69,8 +77,13 @@ impl IntoResponse for Refusal {
             error: Some(self.to_string()),
         };
         let mut response = json(self.status(), &envelope);
-        if matches!(self, Self::Busy(_)) {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let headers = response.headers_mut();
+        if matches!(self, Self::Busy(_) | Self::TooMany(_)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if matches!(self, Self::Unauthorized(_)) {
+            // RFC 6750, 3. Browsers ask nobody for a bearer token, so no box opens.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"portent\""));
         }
         response
     }

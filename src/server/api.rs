@@ -2,19 +2,32 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::access::Caller;
 use super::answer::{self, Refusal};
 use super::params::Params;
+use super::report::LoginReport;
 use super::view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, ViewError};
 
 impl From<ViewError> for Refusal {
     fn from(error: ViewError) -> Self {
         Self::Failed(error.0)
     }
+}
+
+/// `GET /api/v1/login`: who asks, and what they may do.
+pub async fn login(Extension(caller): Extension<Caller>, uri: Uri) -> Result<Response, Refusal> {
+    Params::read(uri.query(), &[])?;
+    let (name, role) = match &caller {
+        Caller::Known { name, role } => (Some(name.clone()), Some(*role)),
+        Caller::Anybody | Caller::Stranger => (None, None),
+    };
+    Ok(answer::data(LoginReport { logins: caller != Caller::Anybody, name, role, may: caller.deeds() }))
 }
 
 /// `GET /api/v1/status`

@@ -1,7 +1,7 @@
 //! Stands before every route: who may ask, how much at once, for how long; and what every answer carries.
 //!
-//! There are no accounts: the default address is loopback, and what listens further belongs behind a proxy. That leaves the browser of
-//! somebody on this machine, which any page in it can use to send requests here. Reading is refused to pages under a foreign name that was
+//! Who may do what is `access`'s. Where there are no logins the server listens on loopback, which leaves the browser of somebody on this
+//! machine, which any page in it can use to send requests here. Reading is refused to pages under a foreign name that was
 //! made to point here (DNS rebinding: the `Host` header tells), writing to pages from elsewhere (`Origin` and `Sec-Fetch-Site` tell; plain
 //! tools send neither).
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::access::{Caller, Deed};
 use super::answer::{self, Refusal};
 use crate::metrics::text::Exposition;
 
@@ -19,9 +21,13 @@ pub async fn healthy(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-/// `GET /-/ready`: `{"ready":true,"reasons":[]}`, with 503 and the reasons when predictions cannot be relied on.
-pub async fn ready(State(app): State<Arc<App>>) -> Response {
-    let readiness = app.view.ready();
+/// `GET /-/ready`: `{"ready":true,"reasons":[]}`, with 503 and the reasons when predictions cannot be relied on. Whether it is ready is for
+/// everybody, as probes have no login; the reasons name sources, and are not.
+pub async fn ready(State(app): State<Arc<App>>, Extension(caller): Extension<Caller>) -> Response {
+    let mut readiness = app.view.ready();
+    if !readiness.ready && !caller.may(Deed::Read) {
+        readiness.reasons = vec!["the reasons are shown to those who log in".to_owned()];
+    }
     answer::json(if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
 }
 

@@ -1,9 +1,10 @@
 //! The daemon's HTTP server: health, metrics, a small API, and one page for people.
 //!
-//! It decides nothing and knows nothing: it asks a [`View`] and writes down the answer. HTTP/1.1 only and no TLS, because the default address
+//! Who may ask for what stands in [`access`]. It decides nothing and knows nothing: it asks a [`View`] and writes down the answer. HTTP/1.1 only and no TLS, because the default address
 //! is loopback and whoever wants more has a proxy that does both better. Every request passes one [`guard`], every connection the limits of
 //! [`connection`].
 
+mod access;
 mod acting;
 mod answer;
 mod api;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore, oneshot};
 
@@ -34,6 +35,7 @@ pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
+use crate::clock::SystemClock;
 use crate::metrics::Metrics;
 
 /// After the shutdown signal requests in flight have this long; the process as a whole has ten seconds, and state has to be written too.
@@ -72,6 +74,10 @@ struct App {
     settings: Settings,
     on_loopback: bool,
     slots: Semaphore,
+    /// Turns of those whose token was wrong.
+    wrong: Semaphore,
+    /// Tokens expire by the machine's time, whatever the engine's clock says.
+    clock: SystemClock,
     reloading: Arc<Mutex<()>>,
 }
 
@@ -119,6 +125,8 @@ impl Server {
             settings,
             on_loopback: self.address.ip().is_loopback(),
             slots: Semaphore::new(MAX_REQUESTS),
+            wrong: Semaphore::new(access::MAX_WRONG),
+            clock: SystemClock::new(),
             reloading: Arc::default(),
         };
         let (stopping, stopped) = oneshot::channel();
@@ -143,27 +151,45 @@ impl Server {
     }
 }
 
+/// Every route with what it is to do: that says whose it is.
 fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(page::index))
-        .route("/page.css", get(page::style))
-        .route("/page.js", get(page::script))
-        .route("/charts/{file}", get(chart::chart))
-        .route("/metrics", get(health::metrics))
-        .route("/-/healthy", get(health::healthy))
-        .route("/-/ready", get(health::ready))
-        .route("/-/reload", post(health::reload))
-        .route("/api/v1/status", get(api::status))
-        .route("/api/v1/predictions", get(api::predictions))
-        .route("/api/v1/anomalies", get(api::anomalies))
-        .route("/api/v1/series", get(api::series))
-        .route("/api/v1/explain", get(api::explain))
-        .route("/api/v1/runs", get(acting::runs))
-        .route("/api/v1/approvals", get(acting::approvals))
-        .route("/api/v1/approvals/{run}/{word}", post(acting::decide))
-        .route("/api/v1/stop", post(acting::stop))
-        .route("/api/v1/resume", post(acting::stop))
-        .route("/api/v1/openapi.json", get(api::openapi))
+    use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Stop};
+    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 28] = [
+        ("/", Look, get(page::index)),
+        ("/page.css", Look, get(page::style)),
+        ("/page.js", Look, get(page::script)),
+        ("/common.js", Look, get(page::common)),
+        ("/approvals", Look, get(page::approvals)),
+        ("/approvals.js", Look, get(page::approvals_script)),
+        ("/runs/{run}", Look, get(page::run)),
+        ("/run.js", Look, get(page::run_script)),
+        ("/charts/{file}", Read, get(chart::chart)),
+        ("/metrics", Scrape, get(health::metrics)),
+        ("/-/healthy", Look, get(health::healthy)),
+        ("/-/ready", Look, get(health::ready)),
+        ("/-/reload", Reload, post(health::reload)),
+        ("/api/v1/login", Read, get(api::login)),
+        ("/api/v1/status", Read, get(api::status)),
+        ("/api/v1/predictions", Read, get(api::predictions)),
+        ("/api/v1/anomalies", Read, get(api::anomalies)),
+        ("/api/v1/series", Read, get(api::series)),
+        ("/api/v1/explain", Read, get(api::explain)),
+        ("/api/v1/runs", Read, get(acting::runs)),
+        ("/api/v1/runs/{run}", Read, get(acting::run)),
+        ("/api/v1/runs/{run}/dry-run", DryRun, post(acting::dry_run)),
+        ("/api/v1/predictions/{id}/propose", Propose, post(acting::propose)),
+        ("/api/v1/approvals", Read, get(acting::approvals)),
+        ("/api/v1/approvals/{run}/{word}", Decide, post(acting::decide)),
+        ("/api/v1/stop", Stop, post(acting::stop)),
+        ("/api/v1/resume", Resume, post(acting::stop)),
+        ("/api/v1/openapi.json", Look, get(api::openapi)),
+    ];
+    let mut router = Router::new();
+    for (path, deed, methods) in routes {
+        let admit = axum::middleware::from_fn_with_state((app.clone(), deed), access::admit);
+        router = router.route(path, methods.route_layer(admit));
+    }
+    router
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))

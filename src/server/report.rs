@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::access::Deed;
+use crate::core::access::Role;
 use crate::core::engine::Tally;
 use crate::core::labels::Labels;
 use crate::core::prediction::Eta;
@@ -38,6 +40,16 @@ pub enum Outcome {
     Error,
 }
 
+/// Who asks, and what they may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginReport {
+    /// Whether there are logins at all.
+    pub logins: bool,
+    pub name: Option<String>,
+    pub role: Option<Role>,
+    pub may: Vec<Deed>,
+}
+
 /// Whether predictions can be relied on now, and every reason why not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
@@ -62,6 +74,9 @@ pub struct StatusReport {
     pub uptime_s: f64,
     /// What the daemon may do about a prediction: `observe`, ...
     pub mode: String,
+    /// Who has stopped everything; nothing is started then.
+    #[serde(default)]
+    pub stopped_by: Option<String>,
     pub readiness: Readiness,
     pub sources: Vec<SourceReport>,
     pub watches: Vec<WatchReport>,

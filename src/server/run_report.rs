@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::gate::{Decision, Finding};
 use crate::core::labels::Labels;
-use crate::core::playbook::StepEnd;
+use crate::core::playbook::{Do, StepEnd};
+use crate::core::prediction::Prediction;
 use crate::core::run::{Outcome, Phase, Run, RunKey};
+use crate::core::template::{Piece, Template};
 use crate::core::time::Timestamp;
+use crate::core::topology::Tier;
 
 /// One run at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,10 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// The same in words.
     pub reasons: Vec<String>,
+    /// Who proposed it; nobody where Portent itself did.
+    pub proposed_by: Option<String>,
+    /// Many would feel a mistake: somebody else than who proposed it must approve it.
+    pub is_high_risk: bool,
     pub approved_by: Option<String>,
     pub steps: Vec<StepReport>,
     /// What an answer must carry to be about this very action; only while one is waited for.
@@ -48,10 +55,66 @@ pub struct RunReport {
 pub struct StepReport {
     pub name: String,
     pub action: String,
+    /// Its arguments, filled from the series' labels.
     pub with: serde_json::Value,
+    /// What would take it back: its action and arguments.
+    pub undo: Option<UndoReport>,
     pub end: Option<StepEnd>,
     /// How it was taken back.
     pub undone: Option<StepEnd>,
+}
+
+/// What takes a step back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UndoReport {
+    pub action: String,
+    pub with: serde_json::Value,
+}
+
+/// What one step would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialReport {
+    pub name: String,
+    pub action: String,
+    /// How much harm its actuator can do: `none`, `low`, `high`; `None` where there is no such actuator.
+    pub risk: Option<String>,
+    /// In its actuator's words.
+    pub would: Option<String>,
+    /// Why nobody can say, or why it would fail.
+    pub error: Option<String>,
+}
+
+/// All about one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunDetail {
+    pub run: RunReport,
+    pub tier: Tier,
+    /// Services that need this one, directly or by way of others.
+    pub dependents: Vec<String>,
+    /// As it is now; `None` once it has ended and been scored.
+    pub prediction: Option<Prediction>,
+    /// Its lines in the audit, in order.
+    pub audit: Vec<serde_json::Value>,
+}
+
+/// What stands in a step's arguments, filled for people. A label that the series does not have stays as it is written, so that one sees that
+/// it is missing.
+fn filled(with: &serde_json::Value, labels: &Labels) -> serde_json::Value {
+    use serde_json::Value;
+    match with {
+        Value::String(text) => {
+            let is_known = |piece: &Piece| if let Piece::Label(name) = piece { labels.get(name).is_some() } else { true };
+            let template = text.parse::<Template>().ok().filter(|template| template.pieces().iter().all(is_known));
+            Value::String(template.map_or_else(|| text.clone(), |template| template.fill(labels)))
+        }
+        Value::Array(items) => items.iter().map(|item| filled(item, labels)).collect(),
+        Value::Object(members) => members.iter().map(|(key, item)| (key.clone(), filled(item, labels))).collect(),
+        other => other.clone(),
+    }
+}
+
+fn arguments(does: &Do, labels: &Labels) -> serde_json::Value {
+    filled(&serde_json::to_value(&does.with).unwrap_or_default(), labels)
 }
 
 impl RunReport {
@@ -60,7 +123,8 @@ impl RunReport {
         let steps = proposal.playbook.steps.iter().enumerate().map(|(index, step)| StepReport {
             name: step.name.clone(),
             action: step.does.action.clone(),
-            with: serde_json::to_value(&step.does.with).unwrap_or_default(),
+            with: arguments(&step.does, &proposal.labels),
+            undo: step.undo.as_ref().map(|undo| UndoReport { action: undo.action.clone(), with: arguments(undo, &proposal.labels) }),
             end: run.ends.get(index).copied().flatten(),
             undone: run.undone.get(index).copied().flatten(),
         });
@@ -90,6 +154,8 @@ impl RunReport {
             decision: run.verdict.decision,
             findings: run.verdict.findings.clone(),
             reasons: run.verdict.findings.iter().map(|finding| finding.reason.to_string()).collect(),
+            proposed_by: proposal.by.clone(),
+            is_high_risk: run.is_high_risk(),
             approved_by: run.approved.as_ref().map(|(by, _)| by.clone()),
             steps: steps.collect(),
             token: None,

@@ -2,10 +2,13 @@
 //!
 //! A trait and not the daemon itself, so that the server can be tested over real sockets with a view that fails, hangs or panics on demand.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 use super::report::{Readiness, SeriesReport, StatusReport};
-use super::run_report::RunReport;
+use super::run_report::{RunDetail, RunReport, TrialReport};
+use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
 use crate::core::explain::Explanation;
 use crate::core::prediction::{Prediction, State};
@@ -71,6 +74,8 @@ pub struct Word {
 pub trait View: Send + Sync + 'static {
     /// Whether the process is worth keeping: false means that a restart would help.
     fn healthy(&self) -> bool;
+    /// Who may reach it, as the configuration says now.
+    fn access(&self) -> Arc<Access>;
     fn ready(&self) -> Readiness;
     fn status(&self) -> StatusReport;
     fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>>;
@@ -79,6 +84,12 @@ pub trait View: Send + Sync + 'static {
     fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>>;
     /// Runs: all that are known, or only those that wait for a person's word, with their tokens.
     fn runs(&self, only_waiting: bool) -> BoxFuture<'_, Result<Vec<RunReport>, ViewError>>;
+    /// All about one run; nothing where there never was one.
+    fn run(&self, run: RunKey) -> BoxFuture<'_, Result<Option<RunDetail>, ViewError>>;
+    /// What each step would do, asked now; why nobody can say, where nobody can.
+    fn dry_run(&self, run: RunKey) -> BoxFuture<'_, Result<Vec<TrialReport>, String>>;
+    /// A person proposes a playbook for an open prediction; why it was not taken, where it was not.
+    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// A person's word about a run; why it was not taken, where it was not.
     fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// Nothing more is started, or it goes on; who has stopped everything afterwards.

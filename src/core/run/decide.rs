@@ -35,6 +35,12 @@ pub enum Input<'a> {
         known: Known<'a>,
         playbooks: &'a [&'a Playbook],
     },
+    /// A person wants a playbook for an open prediction, whatever goes by itself.
+    Wanted {
+        known: Known<'a>,
+        playbook: &'a Playbook,
+        by: &'a str,
+    },
     /// A person's word.
     Approval {
         run: RunKey,
@@ -80,6 +86,7 @@ impl Runs {
         let mut turn = Turn::default();
         match input {
             Input::Prediction { known, playbooks } => self.consider(now, known, playbooks, world, &mut turn),
+            Input::Wanted { known, playbook, by } => self.want(now, known, playbook, by, world, &mut turn),
             Input::Approval { run, by, is_approved, reason } => self.heard(now, run, (by, is_approved, reason), &mut turn),
             Input::Targets { run, targets, known } => self.begin(now, run, targets, known, world, &mut turn),
             Input::Report { run, what, end, note } => self.reported(now, run, what, (end, note), &mut turn),
@@ -105,7 +112,7 @@ impl Runs {
         self.put(at, Record::Closed { run, outcome, why: why.into() }, turn);
     }
 
-    fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {
+    pub(super) fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {
         let around = Around { killed: self.stopped.clone().or_else(|| known.around.killed.clone()), ..known.around.clone() };
         gate::judge(&Request {
             now,
@@ -139,21 +146,30 @@ impl Runs {
             if decision == Decision::Deny && before.is_some() || self.open().count() >= MAX_OPEN {
                 continue;
             }
-            let why = verdict.obstacles().next().map(|finding| finding.reason.to_string()).unwrap_or_default();
-            let expires_at = now + world.settings.approval_expires;
-            self.put(now, Record::Proposed { run, proposal: Box::new(proposal), verdict, expires_at }, turn);
-            match decision {
-                Decision::Deny => self.close(now, run, Outcome::Refused, why, turn),
-                Decision::Shadow => return self.close(now, run, Outcome::Shadowed, why, turn),
-                Decision::Ask => return,
-                Decision::Allow => return turn.acts.push(Act::Read { run }),
+            self.propose(now, proposal, verdict, world, turn);
+            if decision != Decision::Deny {
+                return;
             }
         }
     }
 
+    /// Written down with the gate's verdict, and what follows from that.
+    pub(super) fn propose(&mut self, now: Timestamp, proposal: Proposal, verdict: Verdict, world: World<'_>, turn: &mut Turn) {
+        let (run, decision) = (proposal.key(), verdict.decision);
+        let why = verdict.obstacles().next().map(|finding| finding.reason.to_string()).unwrap_or_default();
+        let expires_at = now + world.settings.approval_expires;
+        self.put(now, Record::Proposed { run, proposal: Box::new(proposal), verdict, expires_at }, turn);
+        match decision {
+            Decision::Deny => self.close(now, run, Outcome::Refused, why, turn),
+            Decision::Shadow => self.close(now, run, Outcome::Shadowed, why, turn),
+            Decision::Ask => {}
+            Decision::Allow => turn.acts.push(Act::Read { run }),
+        }
+    }
+
     fn heard(&mut self, now: Timestamp, run: RunKey, (by, is_approved, reason): (&str, bool, &str), turn: &mut Turn) {
-        let is_waiting = self.get(run).is_some_and(|known| matches!(known.phase, Phase::Waiting { until } if now < until));
-        if !is_waiting {
+        let Some(known) = self.get(run).filter(|known| matches!(known.phase, Phase::Waiting { until } if now < until)) else { return };
+        if is_approved && known.objection_to(by).is_some() {
             return;
         }
         let (by, reason) = (by.to_owned(), reason.to_owned());

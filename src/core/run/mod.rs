@@ -17,6 +17,7 @@ mod sim;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use decide::{Input, Known, World};
 pub use record::{Entry, Outcome, Proposal, Record, RunKey};

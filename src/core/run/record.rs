@@ -87,6 +87,9 @@ pub struct Proposal {
     /// As it was.
     pub value: f64,
     pub likelihood: f64,
+    /// Who proposed it; nobody where Portent itself did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Proposal {
@@ -104,6 +107,7 @@ impl Proposal {
             threshold: prediction.threshold,
             value: prediction.current_value,
             likelihood: prediction.likelihood,
+            by: None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::core::gate::{Around, Mode, Settings};
 use crate::core::playbook::{Facts, Playbook, StepEnd};
 use crate::core::prediction::Prediction;
-use crate::core::topology::Topology;
+use crate::core::topology::{Service, Tier, Topology};
 
 /// Of one seed: enough for several runs to begin and end.
 const EVENTS: usize = 300;
@@ -63,7 +63,7 @@ impl Storm {
             steady: Span::DAY.times(1_000),
             off: Span::ZERO,
             settings,
-            topology: Topology::default(),
+            topology: Topology([("shop-1".to_owned(), Service { tier: Tier::High, ..Service::default() })].into()),
             playbooks,
             predictions,
             runs: Runs::default(),
@@ -154,6 +154,15 @@ impl Storm {
                 }
                 self.began.push((self.steady, *run, proposal.service, proposal.targets));
                 self.saw("begun");
+            }
+            Record::Approved { run, by, .. } => {
+                let known = self.runs.get(*run).ok_or("approved, and not there")?;
+                if known.proposal.by.as_ref() == Some(by) {
+                    if known.is_high_risk() {
+                        return Err(format!("{by} has approved what {by} had proposed, and it is of high risk"));
+                    }
+                    self.saw("approved by who proposed it");
+                }
             }
             Record::Closed { outcome, .. } => self.saw(match outcome {
                 Outcome::Refused => "refused",
@@ -290,7 +299,8 @@ impl Storm {
             7 | 8 => {
                 let waiting = self.runs.open().find(|(_, run)| matches!(run.phase, Phase::Waiting { .. })).map(|(key, _)| key);
                 let is_approved = self.rng.random_bool(0.7);
-                waiting.map_or(Ok(()), |run| self.feed(Input::Approval { run, by: "ann", is_approved, reason: "" }))
+                let by = if self.rng.random_bool(0.5) { "ann" } else { "bob" };
+                waiting.map_or(Ok(()), |run| self.feed(Input::Approval { run, by, is_approved, reason: "" }))
             }
             9 => {
                 let is_stopped = self.runs.stopped().is_some();
@@ -305,6 +315,13 @@ impl Storm {
             12 => {
                 let (run, what) = (RunKey(self.rng.random()), Turnout { step: 0, attempt: 1, is_undo: false });
                 self.feed(Input::Report { run, what, end: StepEnd::Succeeded, note: "a lie" })
+            }
+            13 => {
+                let prediction = self.predictions[self.rng.random_range(0..4)].clone();
+                let (around, facts) = (self.around(), Facts::default());
+                let playbook = self.playbooks[self.rng.random_range(0..3)].clone();
+                let known = Known { prediction: &prediction, facts: &facts, around: &around };
+                self.feed(Input::Wanted { known, playbook: &playbook, by: "bob" })
             }
             _ => {
                 self.steady = self.steady + Span::SECOND.times(self.rng.random_range(1..400));
@@ -359,7 +376,7 @@ fn no_storm_breaks_what_must_hold() {
     }
     let ends = ["refused", "rejected", "expired", "aborted", "verified", "rolled back", "escalated"];
     let deaths = ["died before it was written down", "died before it was done", "died after it was done"];
-    for what in ends.into_iter().chain(deaths).chain(["begun", "started"]) {
+    for what in ends.into_iter().chain(deaths).chain(["begun", "started", "approved by who proposed it"]) {
         assert!(seen.get(what).is_some_and(|count| *count > seeds / 100), "{what} was hardly seen: {seen:?}");
     }
 }

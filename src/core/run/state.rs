@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::Turnout;
 use super::record::{Outcome, Proposal};
-use crate::core::gate::Verdict;
+use crate::core::gate::{Reason, Verdict};
 use crate::core::playbook::{Check, Compare, Step, StepEnd};
 use crate::core::time::{Span, Timestamp};
+use crate::core::topology::Tier;
 use crate::core::watch::Side;
 
 /// A report that has not come so long after a step's own time limit does not come any more.
@@ -100,6 +101,21 @@ impl Run {
 
     pub fn step(&self, index: usize) -> Option<&Step> {
         self.proposal.playbook.steps.get(index)
+    }
+
+    /// Whether many would feel a mistake here, as the gate has found: by the service's tier, or by how many depend on it.
+    pub fn is_high_risk(&self) -> bool {
+        self.verdict.findings.iter().any(|finding| match finding.reason {
+            Reason::Tier { tier } => tier >= Tier::High,
+            Reason::BlastRadius { dependents, most } => dependents > most,
+            _ => false,
+        })
+    }
+
+    /// Why this person's yes is none: what is of high risk is looked at by two. A no is anybody's.
+    pub fn objection_to(&self, by: &str) -> Option<String> {
+        let is_own = self.proposal.by.as_deref() == Some(by);
+        (is_own && self.is_high_risk()).then(|| format!("{by} has proposed it, and it is of high risk: somebody else must approve it"))
     }
 
     /// When something is due without any input.

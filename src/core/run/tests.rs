@@ -5,11 +5,12 @@ use super::*;
 use crate::core::gate::{Decision, Mode, Settings};
 use crate::core::playbook::{Answer, Facts, Playbook, StepEnd};
 use crate::core::prediction::Prediction;
-use crate::core::topology::Topology;
+use crate::core::topology::{Service, Tier, Topology};
 
 struct Scene {
     runs: Runs,
     settings: Settings,
+    topology: Topology,
     prediction: Prediction,
     playbook: Playbook,
     now: Timestamp,
@@ -20,12 +21,20 @@ impl Scene {
     fn new(mode: Mode, shape: (usize, u32, bool)) -> Self {
         let now = Timestamp::from_millis(1_793_577_600_000);
         let settings = Settings { mode, ..settings() };
-        Self { runs: Runs::default(), settings, prediction: prediction(1, now), playbook: playbook("p", shape), now, log: Vec::new() }
+        let topology = Topology::default();
+        Self {
+            runs: Runs::default(),
+            settings,
+            topology,
+            prediction: prediction(1, now),
+            playbook: playbook("p", shape),
+            now,
+            log: Vec::new(),
+        }
     }
 
     fn feed(&mut self, input: Input<'_>) -> Vec<Act> {
-        let topology = Topology::default();
-        let turn = self.runs.step(self.now, input, World { settings: &self.settings, topology: &topology });
+        let turn = self.runs.step(self.now, input, World { settings: &self.settings, topology: &self.topology });
         self.log.extend(turn.records);
         assert_eq!(Runs::restore(self.log.iter().cloned()), self.runs);
         turn.acts
@@ -118,6 +127,50 @@ fn observe_writes_nothing_shadow_writes_and_ask_waits() {
     no.feed(Input::Approval { run: no.key(), by: "ann", is_approved: false, reason: "not now" });
     assert_eq!(no.outcome(), Some(Outcome::Rejected));
     assert!(no.tell().is_empty() && no.runs.open().count() == 0, "no is no, for this episode");
+}
+
+#[test]
+fn what_nobody_answered_may_be_proposed_by_a_person_and_high_risk_takes_two() {
+    for (tier, is_high) in [(Tier::Medium, false), (Tier::High, true), (Tier::Critical, true)] {
+        let mut scene = Scene::new(Mode::Ask, (1, 1, false));
+        scene.topology = Topology([("shop-1".to_owned(), Service { tier, ..Service::default() })].into());
+        let wanted = |scene: &mut Scene| {
+            let (prediction, playbook) = (scene.prediction.clone(), scene.playbook.clone());
+            let known = Known { prediction: &prediction, facts: &Facts::default(), around: &around() };
+            scene.feed(Input::Wanted { known, playbook: &playbook, by: "ann" })
+        };
+        scene.tell();
+        let run = scene.key();
+        let written = scene.log.len();
+        wanted(&mut scene);
+        assert_eq!(scene.log.len(), written, "it is under way already");
+        scene.pass(Settings::default().approval_expires);
+        assert_eq!((scene.outcome(), scene.tell().len(), scene.runs.open().count()), (Some(Outcome::Expired), 0, 0));
+        wanted(&mut scene);
+        let known = scene.runs.get(run).unwrap();
+        assert!(matches!(known.phase, Phase::Waiting { .. }) && known.proposal.by.as_deref() == Some("ann"));
+        assert_eq!((known.is_high_risk(), known.objection_to("ann").is_some(), known.objection_to("bob")), (is_high, is_high, None));
+        let word = |by, is_approved| Input::Approval { run, by, is_approved, reason: "" };
+        assert_eq!(scene.feed(word("ann", true)).is_empty(), is_high, "{tier:?}");
+        if is_high {
+            assert!(matches!(scene.feed(word("bob", true))[..], [Act::Read { .. }]));
+        }
+        assert_eq!(starts(&scene.read(&["pod-1"])), [(0, 1, false)]);
+        scene.report((0, 1, false), StepEnd::Succeeded);
+        scene.feed(Input::Measured { run, value: Some(0.96) });
+        let written = scene.log.len();
+        assert!(wanted(&mut scene).is_empty() && scene.log.len() == written, "what was done is not done again");
+    }
+    let mut observe = Scene::new(Mode::Observe, (1, 1, false));
+    let (prediction, playbook) = (observe.prediction.clone(), observe.playbook.clone());
+    let known = Known { prediction: &prediction, facts: &Facts::default(), around: &around() };
+    assert!(observe.feed(Input::Wanted { known, playbook: &playbook, by: "ann" }).is_empty() && observe.log.is_empty());
+    let mut own_no = Scene::new(Mode::Ask, (1, 1, false));
+    own_no.topology = Topology([("shop-1".to_owned(), Service { tier: Tier::Critical, ..Service::default() })].into());
+    let known = Known { prediction: &prediction, facts: &Facts::default(), around: &around() };
+    own_no.feed(Input::Wanted { known, playbook: &playbook, by: "ann" });
+    own_no.feed(Input::Approval { run: own_no.key(), by: "ann", is_approved: false, reason: "a slip" });
+    assert_eq!(own_no.outcome(), Some(Outcome::Rejected), "one may always take one's own back");
 }
 
 #[test]

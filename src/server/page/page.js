@@ -1,61 +1,11 @@
 "use strict";
 // Asks the API every few seconds and draws what it says. All text goes in as text: labels and errors can hold anything.
 
-const REFRESH_MS = 5000;
 const OPEN_LIMIT = 100;
 const PAST_LIMIT = 50;
+let login = { logins: true, may: [] };
+let mayPropose = false;
 const unfolded = new Set(); // ids of predictions whose details the reader has opened
-let goodAt = null;
-
-const byId = (id) => document.getElementById(id);
-
-function el(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) {
-    if (value !== null && value !== undefined) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
-
-async function ask(path) {
-  const response = await fetch(path, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(REFRESH_MS * 2) });
-  const body = await response.json();
-  if (body.status !== "success") throw new Error(body.error || `HTTP ${response.status}`);
-  return body;
-}
-
-// ---- words for numbers and times
-
-function number(value) {
-  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return Number(value.toPrecision(4)).toExponential();
-  return new Intl.NumberFormat("en", { maximumSignificantDigits: 4 }).format(value);
-}
-
-const percent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.005 && p > 0 ? "< 1 %" : `${Math.round(p * 100)} %`);
-const millis = (text) => (text ? Date.parse(text) : NaN);
-
-function utc(text) {
-  const ms = millis(text);
-  return Number.isFinite(ms) ? new Date(ms).toISOString().slice(0, 19).replace("T", " ") : "–";
-}
-
-function span(ms) {
-  const minutes = Math.max(0, Math.round(ms / 60000));
-  if (minutes < 1) return `${Math.max(0, Math.round(ms / 1000))} s`;
-  if (minutes < 60) return `${minutes} min`;
-  const parts = (large, largeUnit, small, smallUnit) => `${large} ${largeUnit}${small ? ` ${small} ${smallUnit}` : ""}`;
-  if (minutes < 48 * 60) return parts(Math.floor(minutes / 60), "h", minutes % 60, "min");
-  return parts(Math.floor(minutes / 1440), "d", Math.floor((minutes % 1440) / 60), "h");
-}
-
-function labels(set) {
-  const pairs = Object.entries(set).filter(([name]) => name !== "__name__");
-  const inner = pairs.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ");
-  return (set.__name__ || "") + (inner ? `{${inner}}` : "");
-}
 
 function horizonMs(text) {
   const units = { ms: 1, s: 1000, m: 60000, h: 3600000, d: 86400000, w: 604800000, y: 31536000000 };
@@ -109,15 +59,37 @@ function why(prediction) {
   for (const playbook of prediction.suggested_playbooks) {
     box.append(el("p", {}, "Playbook ", el("code", {}, playbook.name), `: ${playbook.about}. It would run:`));
     box.append(el("ul", {}, ...playbook.would_run.map((step) => el("li", {}, step))));
+    if (prediction.state === "open" && mayPropose) box.append(proposing(prediction, playbook.name));
   }
   const chart = chartPath(prediction.chart_url);
-  if (chart) box.append(el("img", { src: chart, loading: "lazy", alt: `History and forecast of ${labels(prediction.labels)}` }));
+  if (chart) {
+    const picture = el("img", { alt: `History and forecast of ${labels(prediction.labels)}` });
+    const load = () => showPicture(picture, chart).catch(() => picture.remove());
+    // Not before somebody looks: a hundred predictions are a hundred pictures.
+    if (box.open) load();
+    else box.addEventListener("toggle", load, { once: true });
+    box.append(picture);
+  }
   box.append(el("p", {}, el("code", {}, prediction.id), ` · watch ${prediction.watch} · raised ${utc(prediction.raised_at)}`));
   return box;
 }
 
-function fact(name, value) {
-  return el("div", {}, el("dt", {}, name), el("dd", {}, value));
+// A person wants it, whatever went by itself: it goes through the gate and waits for an answer on the page for approvals.
+function proposing(prediction, playbook) {
+  const said = el("span", { class: "faint", role: "status" });
+  const button = el("button", { type: "button", class: "small" }, "Propose it");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const by = login.logins ? "" : localStorage.getItem("portent.name");
+    try {
+      const run = (await post(`api/v1/predictions/${prediction.id}/propose?${query({ playbook, by })}`)).data;
+      said.replaceChildren(run.why || "", " ", el("a", { href: `approvals#${run.run}` }, run.run));
+    } catch (error) {
+      said.textContent = error.message;
+      button.disabled = false;
+    }
+  });
+  return el("p", { class: "row" }, button, said);
 }
 
 function card(prediction, now) {
@@ -151,16 +123,6 @@ function drawOpen(answer, now, status) {
 }
 
 // ---- tables
-
-function table(id, columns, rows) {
-  const head = el("tr", {}, ...columns.map(([name, kind]) => el("th", { scope: "col", class: kind }, name)));
-  const body = rows.map((cells) => el("tr", {}, ...cells.map((cell, i) => {
-    const [content, kind] = Array.isArray(cell) ? cell : [cell, null];
-    return el("td", { class: kind || columns[i][1] }, content);
-  })));
-  if (!body.length) body.push(el("tr", {}, el("td", { colspan: columns.length }, "none")));
-  byId(id).replaceChildren(el("thead", {}, head), el("tbody", {}, ...body));
-}
 
 function verdict(prediction) {
   const truth = prediction.truth;
@@ -199,40 +161,22 @@ function drawStatus(status, now) {
       s.lag_s === null ? "–" : span(s.lag_s * 1000), s.last_error || "–"]));
 }
 
-function notice(title, lines) {
-  const box = byId("notice");
-  box.hidden = !title;
-  box.replaceChildren(...(title ? [el("strong", {}, title), el("ul", {}, ...lines.map((line) => el("li", {}, line)))] : []));
-}
-
-// ---- the loop
-
 async function refresh() {
-  try {
-    const [status, open, past, anomalies] = await Promise.all([
-      ask("api/v1/status"),
-      ask(`api/v1/predictions?state=open&limit=${OPEN_LIMIT}`),
-      ask(`api/v1/predictions?limit=${PAST_LIMIT}`),
-      ask("api/v1/anomalies?limit=50"),
-    ]);
-    const now = millis(status.data.now);
-    drawStatus(status.data, now);
-    drawOpen(open, now, status.data);
-    drawPast(past);
-    drawAnomalies(anomalies);
-    byId("clock").textContent = `${utc(status.data.now)} UTC · version ${status.data.version}`;
-    notice(status.data.readiness.ready ? null : "Not ready: predictions may be missing or old.", status.data.readiness.reasons);
-    goodAt = new Date();
-  } catch (error) {
-    const since = goodAt ? `What is shown is from ${goodAt.toISOString().slice(11, 19)} UTC.` : "Nothing could be loaded yet.";
-    notice("Portent does not answer.", [error.message, since]);
-  }
+  login = (await ask("api/v1/login")).data;
+  const [status, open, past, anomalies] = await Promise.all([
+    ask("api/v1/status"),
+    ask(`api/v1/predictions?state=open&limit=${OPEN_LIMIT}`),
+    ask(`api/v1/predictions?limit=${PAST_LIMIT}`),
+    ask("api/v1/anomalies?limit=50"),
+  ]);
+  const now = millis(status.data.now);
+  mayPropose = login.may.includes("propose") && status.data.mode !== "observe" && (login.logins || localStorage.getItem("portent.name"));
+  drawStatus(status.data, now);
+  drawOpen(open, now, status.data);
+  drawPast(past);
+  drawAnomalies(anomalies);
+  byId("clock").textContent = `${utc(status.data.now)} UTC · version ${status.data.version}`;
+  notice(status.data.readiness.ready ? null : "Not ready: predictions may be missing or old.", status.data.readiness.reasons);
 }
 
-async function loop() {
-  if (!document.hidden) await refresh();
-  setTimeout(loop, REFRESH_MS);
-}
-
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-loop();
+keepFresh(refresh);

@@ -1,12 +1,13 @@
 //! A view whose answers a test sets. Filters are honoured as the port demands.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
+use crate::core::access::Access;
 use crate::core::anomaly::{Anomaly, OddView, Why};
 use crate::core::explain::{
     AheadSaid, BandSaid, BreachSaid, Explanation, ForecastSaid, HistorySaid, MemberSaid, NormalSaid, ProfileSaid, Said, ScoreSaid,
@@ -17,12 +18,13 @@ use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::run::RunKey;
 use crate::core::time::{Span, Timestamp};
+use crate::core::topology::Tier;
 use crate::core::watch::{Impact, Side};
 use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
-use crate::server::run_report::RunReport;
+use crate::server::run_report::{RunDetail, RunReport, TrialReport};
 use crate::server::view::Word;
 use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
 
@@ -32,6 +34,7 @@ pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 pub struct Double {
     pub unhealthy: AtomicBool,
     pub reasons: Mutex<Vec<String>>,
+    pub access: Arc<Access>,
     pub predictions: Vec<Prediction>,
     pub series: Vec<SeriesReport>,
     pub anomalies: Vec<Anomaly>,
@@ -52,6 +55,10 @@ impl View for Double {
         !self.unhealthy.load(Ordering::Relaxed)
     }
 
+    fn access(&self) -> Arc<Access> {
+        self.access.clone()
+    }
+
     fn ready(&self) -> Readiness {
         Readiness::unless(self.reasons.lock().unwrap().clone())
     }
@@ -64,6 +71,7 @@ impl View for Double {
             now: NOW,
             uptime_s: 3600.0,
             mode: "observe".into(),
+            stopped_by: None,
             readiness: self.ready(),
             sources: vec![SourceReport {
                 name: "prod".into(),
@@ -156,6 +164,28 @@ impl View for Double {
             known.clone()
         });
         async move { Ok(said.ok_or_else(|| "the token is not of this action".to_owned())) }.boxed()
+    }
+
+    fn run(&self, run: RunKey) -> BoxFuture<'_, Result<Option<RunDetail>, ViewError>> {
+        let found = self.runs.lock().unwrap().iter().find(|known| known.run == run.to_string()).cloned();
+        let prediction = self.predictions.first().cloned();
+        let audit = vec![serde_json::json!({ "at": NOW, "record": "approved", "run": RUN, "by": "ann", "reason": "it is night" })];
+        let dependents = vec!["api".to_owned(), "web".to_owned()];
+        async move { Ok(found.map(|run| RunDetail { run, tier: Tier::High, dependents, prediction, audit })) }.boxed()
+    }
+
+    fn dry_run(&self, run: RunKey) -> BoxFuture<'_, Result<Vec<TrialReport>, String>> {
+        let would = Some("would start [\"/usr/bin/systemctl\", \"restart\", \"a\"]".to_owned());
+        let trial = TrialReport { name: "restart".into(), action: "command".into(), risk: Some("high".into()), would, error: None };
+        let is_known = run.to_string() == RUN;
+        async move { if is_known { Ok(vec![trial]) } else { Err("it is over, or was never there".to_owned()) } }.boxed()
+    }
+
+    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
+        let is_known =
+            self.predictions.iter().any(|p| p.id.to_string() == prediction && p.suggested_playbooks.iter().any(|s| s.name == playbook));
+        let report = RunReport { proposed_by: Some(by), ..waiting_run() };
+        async move { Ok(if is_known { Ok(report) } else { Err("no such prediction is open".to_owned()) }) }.boxed()
     }
 
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
@@ -340,8 +370,8 @@ fn waiting_run() -> RunReport {
             { "admits": "allow", "check": "likelihood", "value": 0.86, "least": 0.7, "least_proactive": 0.8 }
         ],
         "reasons": ["3 services depend on it, 2 at most without a person", "likelihood is 0.86: below 0.7 nothing, from 0.8 without a person"],
-        "approved_by": null,
-        "steps": [{ "name": "restart", "action": "command", "with": { "run": ["systemctl", "restart", "a"] }, "end": null, "undone": null }],
+        "proposed_by": null, "is_high_risk": true, "approved_by": null,
+        "steps": [{ "name": "restart", "action": "command", "with": { "run": ["systemctl", "restart", "a"] }, "undo": null, "end": null, "undone": null }],
         "token": "t0"
     });
     serde_json::from_value(value).unwrap()

@@ -182,10 +182,12 @@ async fn the_openapi_document_says_what_the_server_does() {
     let (_, document) = server.json("/api/v1/openapi.json").await;
     for (path, methods) in document["paths"].as_object().unwrap() {
         let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
-        let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve");
+        let id = server.view.predictions[0].id.to_string();
+        let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id);
         let query = match path.as_str() {
             "/api/v1/stop" | "/api/v1/resume" => "?by=ann",
             path if path.contains("{word}") => "?by=ann&token=t0",
+            path if path.ends_with("/propose") => "?by=ann&playbook=free-space",
             _ => "",
         };
         let (status, ..) = answer(server.http.request(method, server.url(&format!("{filled}{query}")))).await;
@@ -209,6 +211,14 @@ async fn the_openapi_document_says_what_the_server_does() {
     assert_eq!(one["data"][0]["labels"]["instance"], "host-7:9100");
     let (_, status) = server.json("/api/v1/status").await;
     assert_matches(&document, "Status", std::slice::from_ref(&status["data"]));
+    let (_, who) = server.json("/api/v1/login").await;
+    assert_matches(&document, "Login", std::slice::from_ref(&who["data"]));
+    let (_, detail) = server.json(&format!("/api/v1/runs/{RUN}")).await;
+    assert_matches(&document, "RunDetail", std::slice::from_ref(&detail["data"]));
+    let (_, _, tried) = answer(server.http.post(server.url(&format!("/api/v1/runs/{RUN}/dry-run")))).await;
+    let tried: serde_json::Value = serde_json::from_str(&tried).unwrap();
+    assert_matches(&document, "Trial", tried["data"].as_array().unwrap());
+    assert_eq!(server.json("/api/v1/runs/r00000000000000ff").await.0, 404);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The server over real sockets, with a view that answers, fails, hangs and panics on demand.
 
+mod access;
 mod double;
 mod endpoints;
 mod limits;

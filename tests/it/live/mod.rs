@@ -4,10 +4,12 @@
 //! their own, so that they run beside each other.
 
 mod acting;
+mod approvals;
 mod canary;
 mod daemon;
 mod eight_days;
 mod history;
+mod leak;
 mod lies;
 mod no_config;
 mod outage;

@@ -11,6 +11,7 @@
 #![allow(dead_code, unused_imports, reason = "a harness offers more than the tests of today use")]
 
 mod alertmanager;
+mod browser;
 mod http;
 mod node_exporter;
 mod openmetrics;
@@ -21,6 +22,7 @@ mod receiver;
 mod victoria_metrics;
 
 pub use alertmanager::Alertmanager;
+pub use browser::Browser;
 pub use http::{Reply, get, post, request};
 pub use node_exporter::NodeExporter;
 pub use openmetrics::OpenMetricsWriter;
