@@ -19,7 +19,7 @@ mod state;
 mod tests;
 
 pub use decide::{Input, Known, World};
-pub use record::{Entry, Outcome, Proposal, Record, RunKey};
+pub use record::{Basis, Entry, Outcome, Proposal, Record, RunKey};
 pub use state::{Phase, Run};
 
 use outcomes::Outcomes;
