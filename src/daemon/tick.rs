@@ -189,6 +189,7 @@ impl Ticker {
         let head = shared.acting.head();
         shared.metrics.audit_lines.set(head.seq.cast_signed());
         shared.metrics.audit_head.set(head.number().cast_signed());
+        shared.metrics.acting.count_last_day(now);
         match shared.ledger.pending_counts().await {
             Ok(counts) => {
                 let pending: u64 = counts.values().map(|c| c.pending).sum();
