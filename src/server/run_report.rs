@@ -162,3 +162,18 @@ impl RunReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_filled_once_and_what_is_missing_is_seen() {
+        let labels = Labels::from_pairs([("pod", "a{{job}}")]).unwrap();
+        let with = json!({ "run": ["/bin/x", "{{pod}}", "{{gone}} of {{pod}}", "{{"], "n": 3, "deep": [{ "a": "-{{ pod }}-" }] });
+        let wanted = json!({ "run": ["/bin/x", "a{{job}}", "{{gone}} of {{pod}}", "{{"], "n": 3, "deep": [{ "a": "-a{{job}}-" }] });
+        assert_eq!(filled(&with, &labels), wanted);
+    }
+}

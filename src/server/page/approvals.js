@@ -38,6 +38,11 @@ function buildCard(run) {
   parts.when = el("p", { class: "when" });
   parts.spread = el("div", {});
   parts.picture = el("img", { alt: `History and forecast of ${labels(run.labels)}`, hidden: "" });
+  // What is foretold stands at the right end: that is what a telephone shows first.
+  parts.picture.addEventListener("load", () => {
+    parts.picture.hidden = false;
+    parts.picture.parentNode.scrollLeft = parts.picture.offsetWidth;
+  });
   parts.reason = el("input", { id: `reason-${run.run}`, maxlength: "500", autocomplete: "off" });
   parts.approve = el("button", { type: "button", class: "go" }, "Approve");
   parts.deny = el("button", { type: "button", class: "danger" }, "Deny");
@@ -114,7 +119,7 @@ async function explain(parts) {
   parts.when.replaceChildren(el("strong", {}, prediction.title), `: ${number(prediction.current_value)} now, ` +
     `${percent(prediction.likelihood)} likely within ${prediction.horizon}; ${eta}`);
   // It may be drawn still, or never: asked for again with what else may have changed.
-  if (parts.picture.hidden) showPicture(parts.picture, `charts/${prediction.id}.png`).then(() => { parts.picture.hidden = false; }).catch(() => {});
+  if (parts.picture.hidden) showPicture(parts.picture, `charts/${prediction.id}.png`).catch(() => {});
 }
 
 // Whether this person may answer, and why not.

@@ -98,7 +98,7 @@ function number(value) {
   return new Intl.NumberFormat("en", { maximumSignificantDigits: 4 }).format(value);
 }
 
-const percent = (p) => (p > 0.995 && p < 1 ? "> 99 %" : p < 0.005 && p > 0 ? "< 1 %" : `${Math.round(p * 100)} %`);
+const percent = (p) => (p > 0.995 && p < 1 ? ">\u00a099\u00a0%" : p < 0.005 && p > 0 ? "<\u00a01\u00a0%" : `${Math.round(p * 100)}\u00a0%`);
 const millis = (text) => (text ? Date.parse(text) : NaN);
 
 function utc(text) {

@@ -161,19 +161,21 @@ async fn charts_are_served_and_nothing_else_from_the_disk() {
 #[tokio::test]
 async fn the_page_and_its_parts_allow_nothing_from_elsewhere() {
     let server = start(busy(), Settings::default()).await;
-    let (status, headers, html) = server.get("/").await;
-    assert_eq!((status, &headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
-    let policy = headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert_eq!(headers["x-content-type-options"], "nosniff");
-    assert!(!html.contains("://"), "the page loads something from elsewhere");
-    for (part, kind) in [("page.css", "text/css; charset=utf-8"), ("page.js", "text/javascript; charset=utf-8")] {
-        assert!(html.contains(part));
-        let (status, headers, _) = server.get(&format!("/{part}")).await;
-        assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, kind));
+    for (page, own) in [("/", "page.js"), ("/approvals", "approvals.js"), ("/runs/r0123456789abcdef", "run.js")] {
+        let (status, headers, html) = server.get(page).await;
+        assert_eq!((status, &headers["content-type"]), (200, &"text/html; charset=utf-8".parse().unwrap()));
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert!(!html.contains("://"), "{page} loads something from elsewhere");
+        let script = "text/javascript; charset=utf-8";
+        for (part, kind) in [("page.css", "text/css; charset=utf-8"), ("common.js", script), (own, script)] {
+            assert!(html.contains(part), "{page} does without {part}");
+            let (status, headers, text) = server.get(&format!("/{part}")).await;
+            assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, kind));
+            assert!(!text.contains("innerHTML") && !text.contains("eval(") && !text.contains("document.cookie"), "{part}");
+        }
     }
-    let (_, _, script) = server.get("/page.js").await;
-    assert!(!script.contains("innerHTML") && !script.contains("eval("));
 }
 
 #[tokio::test]
@@ -237,6 +239,21 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
     assert_eq!(ask(post.clone(), "/api/v1/approvals/r12/approve?by=ann&token=t0").await, 400);
     let elsewhere = server.http.post(server.url(&format!("{approve}?by=ann&token=t0"))).header("Sec-Fetch-Site", "cross-site");
     assert_eq!(answer(elsewhere).await.0, 403, "a page from elsewhere");
+    let id = server.view.predictions[0].id.to_string();
+    for path in [
+        format!("/api/v1/runs/{RUN}/dry-run"),
+        format!("/api/v1/predictions/{id}/propose?by=ann&playbook=free-space"),
+        "/api/v1/stop?by=ann".to_owned(),
+        "/api/v1/resume?by=ann".to_owned(),
+    ] {
+        assert_eq!(ask(reqwest::Method::GET, &path).await, 405, "{path}: following a link does nothing");
+        let elsewhere = server.http.post(server.url(&path)).header("Sec-Fetch-Site", "cross-site");
+        assert_eq!(answer(elsewhere).await.0, 403, "{path}: a page from elsewhere");
+        assert_eq!(ask(post.clone(), &path).await, 200, "{path}");
+    }
+    assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?by=ann")).await, 400, "no playbook");
+    assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?playbook=free-space")).await, 400, "nobody proposes");
+    assert_eq!(ask(post.clone(), "/api/v1/runs/r00000000000000ff/dry-run").await, 409);
     assert_eq!(ask(post.clone(), &format!("{approve}?by=ann&token=t0")).await, 200);
     assert_eq!(ask(post, &format!("{approve}?by=ann&token=t0")).await, 409, "once");
     assert_eq!(server.json("/api/v1/approvals").await.1["data"], serde_json::json!([]));

@@ -68,6 +68,8 @@ impl Browser {
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
             browser.call(domain, json!({}));
         }
+        // Or a key meets nothing, since no window of a headless browser is in front.
+        browser.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         browser
     }
 
@@ -143,9 +145,14 @@ impl Browser {
         }
     }
 
-    /// Types into what has the focus.
+    /// Types into the field that has the focus, until it is there: a page that is still being drawn takes nothing.
     pub fn write(&mut self, text: &str) {
-        self.call("Input.insertText", json!({ "text": text }));
+        let is_there = format!("document.activeElement.value === {text:?}");
+        let written = wait_until(SEEN_WITHIN, || {
+            self.call("Input.insertText", json!({ "text": text }));
+            (self.value(&is_there) == true).then_some(())
+        });
+        assert!(written.is_some(), "nothing takes the text {text:?}: {}", self.value("document.activeElement.outerHTML"));
     }
 
     pub fn press(&mut self, key: &str) {
