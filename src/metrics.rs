@@ -4,6 +4,7 @@
 //! series from the start, so that `rate()` sees the first event and an absent metric means an absent Portent. Names and units follow
 //! <https://prometheus.io/docs/practices/naming/>; what the process costs keeps the names all clients use ([`process`]).
 
+pub mod acting;
 pub mod label;
 pub mod process;
 pub mod text;
@@ -20,9 +21,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::core::engine::{INTERVAL_LEVELS, Tally};
+use crate::core::prediction::Truth;
 use crate::core::time::Timestamp;
 use crate::core::watch::Impact;
-use label::{ClosedLabel, Level, MissingReason, ReloadResult, RequestOutcome, Stated, StatusClass, Verdict, WebhookOutcome};
+use acting::ActingMetrics;
+use label::{ClosedLabel, Level, MissingReason, PushOutcome, ReloadResult, RequestOutcome, Stated, StatusClass, Verdict, WebhookOutcome};
 use text::Exposition;
 
 /// A gauge of seconds or another measured number.
@@ -32,6 +35,9 @@ pub type FloatCounter = Counter<f64, AtomicU64>;
 
 /// From a millisecond (a tick over few series) to beyond the default tick of 30 s (it cannot keep up).
 const DURATION_BUCKETS_S: [f64; 12] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// From a quarter of an hour, in which little can be done, to the two days that a deadline is looked ahead.
+const LEAD_TIME_BUCKETS_S: [f64; 9] = [60.0, 300.0, 900.0, 3_600.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0];
 
 /// All of them. Shared as it is; every method and field takes `&self`.
 ///
@@ -77,12 +83,15 @@ pub struct Metrics {
     pub predictions_resolved: Counter,
     pub predictions_expired: Counter,
     pub predictions_scored: Family<Verdict, Counter>,
+    lead_time_s: Histogram,
 
     pub webhook_attempts: Family<WebhookOutcome, Counter>,
+    pub alert_pushes: Family<PushOutcome, Counter>,
     pub outbox_pending: Gauge,
     pub audit_lines: Gauge,
     /// The first 48 bits of the newest line's hash.
     pub audit_head: Gauge,
+    pub acting: ActingMetrics,
 
     pub checkpoint_duration_s: Histogram,
     pub checkpoint_bytes: Counter,
@@ -189,10 +198,21 @@ impl Metrics {
             predictions_expired: add(r, "predictions_expired", "Predictions whose horizon passed without a breach", Counter::default()),
             predictions_scored: add_family(r, "predictions_scored", "Predictions whose truth became known"),
 
+            lead_time_s: add_unit(
+                r,
+                "prediction_lead_time",
+                "How long before the breach predictions that came true were raised",
+                Unit::Seconds,
+                Histogram::new(LEAD_TIME_BUCKETS_S),
+            ),
+
             webhook_attempts: add_family(r, "webhook_attempts", "Tries to deliver a webhook"),
+            alert_pushes: add_family(r, "alert_pushes", "Times that open predictions were pushed to an Alertmanager"),
             outbox_pending: add(r, "outbox_pending", "Webhooks waiting to be delivered", Gauge::default()),
             audit_lines: add(r, "audit_lines", "Lines of the audit of remedies", Gauge::default()),
             audit_head: add(r, "audit_head", "The first 48 bits of the newest audit line's hash, to find a cut end by", Gauge::default()),
+
+            acting: ActingMetrics::new(r),
 
             checkpoint_duration_s: add_unit(r, "checkpoint_duration", "How long checkpoints took", Unit::Seconds, histogram()),
             checkpoint_bytes: add_unit(r, "checkpoint_written", "Bytes written by checkpoints", Unit::Bytes, Counter::default()),
@@ -250,6 +270,14 @@ impl Metrics {
         *counted = *now;
     }
 
+    /// A prediction's truth became known.
+    pub fn record_truth(&self, truth: &Truth) {
+        self.predictions_scored.get_or_create(&Verdict::from(truth)).inc();
+        if let Truth::CameTrue { lead_time_s, .. } = truth {
+            self.lead_time_s.observe(*lead_time_s);
+        }
+    }
+
     /// Sets how many predictions of each impact are open. Impacts that are not named have none.
     pub fn set_open_predictions(&self, open: impl IntoIterator<Item = Impact>) {
         let mut counts = Impact::ALL.iter().map(|impact| (*impact, 0_i64)).collect::<Vec<_>>();
@@ -291,6 +319,9 @@ impl Default for Metrics {
 }
 
 #[cfg(test)]
+mod documented;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write;
@@ -324,7 +355,7 @@ mod tests {
     fn use_adds_no_series() {
         let (fresh, used) = (Metrics::new().encode(Exposition::OpenMetrics), used().encode(Exposition::OpenMetrics));
         assert_eq!(series(&fresh), series(&used));
-        assert!(series(&fresh) < 150, "{} series", series(&fresh));
+        assert!(series(&fresh) < 220, "{} series", series(&fresh));
         for family in
             ["portent_source_requests_total{outcome=\"bad_answer\"} 0", "portent_predictions_scored_total{verdict=\"came_true\"} 0"]
         {

@@ -31,6 +31,22 @@ pub struct ActConfig {
     pub hosts: Vec<String>,
     /// Whether those may be loopback and private addresses.
     pub allow_private: bool,
+    /// When the audit's head is told to receivers that ask for it.
+    pub audit_head: HeadConfig,
+}
+
+/// After so long, or so many lines, whichever comes first; never while there is no new line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadConfig {
+    pub every: Span,
+    pub lines: u64,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        // What a quarter of an hour holds can be cut off unseen, and a receiver is not troubled by four small messages an hour.
+        Self { every: Span::MINUTE.times(15), lines: 100 }
+    }
 }
 
 pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
@@ -49,8 +65,18 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
     let stop_file = fields.take("stop_file").and_then(|n| cx.text(n, "stop_file")).map(|text| cx.path(&text));
     let programs = fields.take("command").map(|n| programs(n, cx)).unwrap_or_default();
     let (hosts, allow_private) = fields.take("http").and_then(|n| hosts(n, cx)).unwrap_or_default();
+    let audit_head = fields.take("audit_head").and_then(|n| head(n, cx)).unwrap_or_default();
     fields.done(cx);
-    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private })
+    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, audit_head })
+}
+
+fn head(node: &Node, cx: &mut Cx) -> Option<HeadConfig> {
+    let mut fields = Fields::of(node, "audit_head", cx)?;
+    let usual = HeadConfig::default();
+    let every = fields.take("every").and_then(|n| cx.span(n, "every", Span::SECOND, Span::DAY)).unwrap_or(usual.every);
+    let lines = fields.take("lines").and_then(|n| cx.whole(n, "lines", 1, 1_000_000)).unwrap_or(usual.lines);
+    fields.done(cx);
+    Some(HeadConfig { every, lines })
 }
 
 fn numbers(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Cx) {

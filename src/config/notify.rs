@@ -6,38 +6,82 @@ use super::fields::Fields;
 use super::http;
 use super::reader::Cx;
 use super::tree::Node;
-use super::valid::{NotifyConfig, WebhookConfig};
+use super::valid::{AlertmanagerConfig, NotifyConfig, WebhookConfig};
 use crate::core::time::Span;
+use crate::notify::Topic;
 
 /// A receiver that only takes an event in answers at once; ten seconds leave room for a far and busy one.
 const DEFAULT_TIMEOUT: Span = Span::from_secs(10);
 /// A receiver that needs longer than a minute to say "got it" should answer 202 and work on its own time.
 const LONGEST_TIMEOUT: Span = Span::MINUTE;
+/// As Prometheus resends alerts.
+const DEFAULT_RESEND: Span = Span::MINUTE;
+/// Alertmanager forgets an alert after four of them; longer ones would leave what is over standing for hours.
+const LONGEST_RESEND: Span = Span::HOUR;
 
 pub fn read(node: &Node, cx: &mut Cx) -> Option<NotifyConfig> {
     let mut fields = Fields::of(node, "a receiver", cx)?;
-    let webhook = fields.need("webhook", cx).and_then(|n| read_webhook(n, cx));
+    let read = match fields.take("alertmanager") {
+        Some(node) => read_alertmanager(node, cx).map(NotifyConfig::Alertmanager),
+        None => fields.need("webhook", cx).and_then(|n| read_webhook(n, cx)).map(NotifyConfig::Webhook),
+    };
     fields.done(cx);
-    webhook.map(NotifyConfig::Webhook)
+    read
+}
+
+/// Everything that is needed to reach one.
+struct Reach {
+    name: String,
+    url: Url,
+    headers: Vec<(String, String)>,
+    allow_private: bool,
+    timeout: Span,
+}
+
+fn reach(fields: &mut Fields<'_>, read_url: impl FnOnce(&Node, &mut Cx) -> Option<Url>, what: &str, cx: &mut Cx) -> Option<Reach> {
+    let url_node = fields.need("url", cx);
+    let url = url_node.and_then(|n| read_url(n, cx));
+    let name = fields.take("name").and_then(|n| cx.name(n, "name"));
+    let headers = fields.take("headers").map(|n| http::headers(n, cx)).unwrap_or_default();
+    let allow_private = fields.take("allow_private").and_then(|n| cx.flag(n, "allow_private")).unwrap_or(false);
+    let timeout = fields.take("timeout").and_then(|n| cx.span(n, "timeout", Span::SECOND, LONGEST_TIMEOUT)).unwrap_or(DEFAULT_TIMEOUT);
+    let url = url?;
+    if let Some(node) = url_node.filter(|_| !allow_private && http::is_private(&url)) {
+        let message = format!("url: {} is a loopback or private address", url.host_str().unwrap_or_default());
+        cx.error_hint(node.at, message, format!("if you mean it, add `allow_private: true` to this {what}"));
+    }
+    let name = name.unwrap_or_else(|| name_of(&url));
+    Some(Reach { name, url, headers, allow_private, timeout })
+}
+
+fn read_alertmanager(node: &Node, cx: &mut Cx) -> Option<AlertmanagerConfig> {
+    let mut fields = Fields::of(node, "an alertmanager", cx)?;
+    let reach = reach(&mut fields, |n, cx| http::base_url(n, "url", cx), "alertmanager", cx);
+    let resend = fields.take("resend").and_then(|n| cx.span(n, "resend", Span::SECOND, LONGEST_RESEND)).unwrap_or(DEFAULT_RESEND);
+    fields.done(cx);
+    let Reach { name, url, headers, allow_private, timeout } = reach?;
+    Some(AlertmanagerConfig { name, url, headers, allow_private, timeout, resend })
 }
 
 fn read_webhook(node: &Node, cx: &mut Cx) -> Option<WebhookConfig> {
     let mut fields = Fields::of(node, "a webhook", cx)?;
-    let url_node = fields.need("url", cx);
-    let url = url_node.and_then(|n| http::url(n, "url", &["http", "https"], cx));
-    let name = fields.take("name").and_then(|n| cx.name(n, "name"));
+    let reach = reach(&mut fields, |n, cx| http::url(n, "url", &["http", "https"], cx), "webhook", cx);
     let secret_file = fields.take("secret_file").and_then(|n| http::file(n, "secret_file", cx));
-    let headers = fields.take("headers").map(|n| http::headers(n, cx)).unwrap_or_default();
-    let allow_private = fields.take("allow_private").and_then(|n| cx.flag(n, "allow_private")).unwrap_or(false);
-    let timeout = fields.take("timeout").and_then(|n| cx.span(n, "timeout", Span::SECOND, LONGEST_TIMEOUT)).unwrap_or(DEFAULT_TIMEOUT);
+    let events = fields.take("events").map(|n| read_events(n, cx)).unwrap_or_else(|| Topic::USUAL.to_vec());
     fields.done(cx);
-    let url = url?;
-    if let Some(node) = url_node.filter(|_| !allow_private && http::is_private(&url)) {
-        let message = format!("url: {} is a loopback or private address", url.host_str().unwrap_or_default());
-        cx.error_hint(node.at, message, "if you mean it, add `allow_private: true` to this webhook");
+    let Reach { name, url, headers, allow_private, timeout } = reach?;
+    Some(WebhookConfig { name, url, secret_file, headers, allow_private, timeout, events })
+}
+
+/// Kinds of events, at least one: a receiver of nothing is a slip.
+fn read_events(node: &Node, cx: &mut Cx) -> Vec<Topic> {
+    let mut events: Vec<Topic> = node.items().iter().filter_map(|item| cx.one_of(item, "events", &Topic::ALL)).collect();
+    if node.items().is_empty() {
+        cx.wrong(node, "events", "at least one of prediction, approval, run, audit");
     }
-    let name = name.unwrap_or_else(|| name_of(&url));
-    Some(WebhookConfig { name, url, secret_file, headers, allow_private, timeout })
+    events.sort_unstable();
+    events.dedup();
+    events
 }
 
 /// Longest name made of a URL.

@@ -248,7 +248,7 @@ fn written_names(node: Option<&Node>) -> Vec<(&str, Position)> {
 fn read_notify(node: &Node, cx: &mut Cx) -> Vec<NotifyConfig> {
     let items = limited(node, "notify", MAX_RECEIVERS, cx);
     let read: Vec<(NotifyConfig, Position)> = items.iter().filter_map(|item| notify::read(item, cx).map(|n| (n, item.at))).collect();
-    let names = read.iter().map(|(NotifyConfig::Webhook(webhook), at)| (webhook.name.as_str(), *at));
+    let names = read.iter().map(|(receiver, at)| (receiver.name(), *at));
     unique("receiver", names, cx);
     read.into_iter().map(|(receiver, _)| receiver).collect()
 }

@@ -113,7 +113,7 @@ fn the_documented_example_means_what_it_says() {
     assert_eq!(watch.service.fill(&Labels::from_pairs([("instance", "db-1")]).unwrap()), "db-1");
     assert_eq!((watch.playbooks.as_slice(), watch.code.as_str()), (["expand-volume".to_owned()].as_slice(), "disk-filling"));
     assert!(config.watches.iter().any(|w| &*w.name == "node-memory") && config.watches.iter().any(|w| w.name.starts_with("kubernetes-")));
-    let NotifyConfig::Webhook(hook) = &config.notify[0];
+    let NotifyConfig::Webhook(hook) = &config.notify[0] else { panic!("{:?}", config.notify) };
     assert_eq!((hook.secret_file.clone(), hook.allow_private), (Some(folder.path().join("hook.key")), false));
     assert_eq!((config.interval, config.listen.port(), config.act.settings.mode), (Span::from_secs(30), 9273, Mode::Observe));
     assert_eq!(config.data_dir, folder.path().join("./portent-data"));

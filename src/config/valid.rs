@@ -12,6 +12,7 @@ use crate::core::access::Access;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
+use crate::notify::Topic;
 use crate::packs::Pack;
 
 /// Everything Portent is told. Paths are complete: what was relative in the file is relative to the file's folder here.
@@ -129,9 +130,19 @@ pub struct PackUse {
 #[derive(Clone, Debug)]
 pub enum NotifyConfig {
     Webhook(WebhookConfig),
+    Alertmanager(AlertmanagerConfig),
 }
 
-/// A receiver of prediction webhooks.
+impl NotifyConfig {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Webhook(hook) => &hook.name,
+            Self::Alertmanager(alertmanager) => &alertmanager.name,
+        }
+    }
+}
+
+/// A receiver of webhooks.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
     /// Unique; keeps its place in the outbox, so better written than derived from the URL.
@@ -143,6 +154,22 @@ pub struct WebhookConfig {
     /// Loopback and private addresses are refused without it, also when a name turns out to mean one.
     pub allow_private: bool,
     pub timeout: Span,
+    /// What it wants to hear of.
+    pub events: Vec<Topic>,
+}
+
+/// An Alertmanager that open predictions are kept known to, as alerts.
+#[derive(Clone, Debug)]
+pub struct AlertmanagerConfig {
+    /// Unique among the receivers.
+    pub name: String,
+    /// Its base URL; ends with a slash.
+    pub url: Url,
+    pub headers: Vec<(String, String)>,
+    pub allow_private: bool,
+    pub timeout: Span,
+    /// What is open is posted again this often.
+    pub resend: Span,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +226,14 @@ impl Config {
     /// Whether others than those on this machine could reach a server there, and everybody who reaches it may do everything.
     pub fn is_open_at(&self, address: SocketAddr) -> bool {
         self.access.logins.is_empty() && !address.ip().is_loopback()
+    }
+
+    pub fn webhooks(&self) -> impl Iterator<Item = &WebhookConfig> {
+        self.notify.iter().filter_map(|receiver| if let NotifyConfig::Webhook(hook) = receiver { Some(hook) } else { None })
+    }
+
+    pub fn alertmanagers(&self) -> impl Iterator<Item = &AlertmanagerConfig> {
+        self.notify.iter().filter_map(|receiver| if let NotifyConfig::Alertmanager(one) = receiver { Some(one) } else { None })
     }
 
     /// The keys whose change takes effect only at a restart, of those that differ from `old`: the reload goes on without them and says so.

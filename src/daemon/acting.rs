@@ -7,6 +7,7 @@
 mod killed_tests;
 mod known;
 pub mod people;
+mod told;
 pub mod trial;
 
 use std::collections::BTreeSet;
@@ -39,6 +40,8 @@ const CLOCK_IS_SET: Span = Span::from_secs(5);
 const FAILURE_LASTS: Span = Span::from_secs(10);
 /// How an actuator that hangs beyond its own time limit is waited for.
 const HANGING: Duration = Duration::from_secs(20);
+/// How long the check's value before anything is done is waited for.
+const BEFORE_WITHIN: Duration = Duration::from_secs(5);
 /// Who stops everything by the file.
 const BY_FILE: &str = "the stop file";
 
@@ -154,6 +157,12 @@ impl Acting {
         self.runs.lock().await.clone()
     }
 
+    /// How many runs have begun since without a person's word, and whether everything is stopped.
+    pub async fn auto_approved_since(&self, from: Timestamp) -> (usize, bool) {
+        let runs = self.runs.lock().await;
+        (runs.history().started_since(from).filter(|run| run.is_by_gate).count(), runs.stopped().is_some())
+    }
+
     fn clients(&self) -> Clients {
         self.clients.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -165,6 +174,7 @@ pub async fn watch_over(shared: Arc<Shared>) {
     let (began, wall) = (Instant::now(), shared.clock.now());
     let is_real = shared.clock.is_machines();
     let mut off = Span::ZERO;
+    let mut told = None;
     loop {
         tokio::time::sleep(BEAT).await;
         let passed = Span::from_millis(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
@@ -190,6 +200,7 @@ pub async fn watch_over(shared: Arc<Shared>) {
         if due.is_some_and(|due| due <= shared.clock.now()) {
             hear(&shared, News::Tick).await;
         }
+        told::head(&shared, &mut told).await;
     }
 }
 
@@ -252,7 +263,7 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
         let world = World { settings: &config.act.settings, topology: &config.act.topology };
         let turn = runs.step(now, input, world);
         if !turn.records.is_empty()
-            && let Err(error) = write_down(shared, &turn.records).await
+            && let Err(error) = write_down(shared, &turn.records, &runs).await
         {
             // Tried again twice a second: said once for each reason.
             let why = Some(error.to_string());
@@ -275,11 +286,15 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
     }
 }
 
-async fn write_down(shared: &Shared, records: &[Entry]) -> Result<(), LedgerError> {
-    let head = shared.ledger.append(records).await?;
+async fn write_down(shared: &Shared, records: &[Entry], runs: &Runs) -> Result<(), LedgerError> {
+    let head = shared.ledger.append_telling(records, &told::messages(shared, runs)).await?;
     *shared.acting.head.lock().unwrap_or_else(PoisonError::into_inner) = head;
     forget_failure(shared);
-    records.iter().for_each(log);
+    shared.outbox_wake.send_replace(());
+    for entry in records {
+        log(entry);
+        shared.metrics.acting.record(entry, entry.record.run().and_then(|run| runs.get(run)));
+    }
     Ok(())
 }
 
@@ -390,7 +405,12 @@ async fn read(shared: &Arc<Shared>, run: RunKey) {
     let target = playbook.target_of(&prediction.labels, &prediction.service);
     let targets: Vec<String> = Some(target).filter(|target| !target.is_empty()).into_iter().collect();
     let playbooks = [playbook];
-    let (facts, around) = known::about(shared, &prediction, &playbooks).await;
+    let (facts, mut around) = known::about(shared, &prediction, &playbooks).await;
+    if let [Playbook { verify: Some(check), .. }] = &playbooks {
+        // A server that is slow to say how it was must not keep anybody from mending it.
+        let asked = tokio::time::timeout(BEFORE_WITHIN, measure(shared, run, Some(check.query.clone()))).await;
+        around.before = asked.ok().flatten();
+    }
     let known = crate::core::run::Known { prediction: &prediction, facts: &facts, around: &around };
     feed(shared, Input::Targets { run, targets: &targets, known: Some(known) }).await;
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::config::{self, Config};
 use crate::core::time::Timestamp;
 use crate::ledger::{Ledger, LedgerError};
-use crate::notify::{Outbox, Pending, WebhookSettings};
+use crate::notify::{AlertmanagerSettings, Outbox, Pending, WebhookSettings};
 use crate::source::prometheus::PrometheusSettings;
 use std::sync::Arc;
 
@@ -26,9 +26,8 @@ pub fn prometheus_settings(source: &config::PrometheusConfig, limits: &config::L
 /// When that key can neither be read nor made.
 pub fn webhook_settings(config: &Config) -> std::io::Result<Vec<WebhookSettings>> {
     config
-        .notify
-        .iter()
-        .map(|config::NotifyConfig::Webhook(hook)| {
+        .webhooks()
+        .map(|hook| {
             let secret_file = match &hook.secret_file {
                 Some(file) => file.clone(),
                 None => own_key(&config.data_dir)?,
@@ -44,6 +43,19 @@ pub fn webhook_settings(config: &Config) -> std::io::Result<Vec<WebhookSettings>
             })
         })
         .collect()
+}
+
+/// Settings of every Alertmanager.
+pub fn alertmanager_settings(config: &Config) -> Vec<AlertmanagerSettings> {
+    let settings = |one: &config::AlertmanagerConfig| AlertmanagerSettings {
+        name: one.name.clone(),
+        url: one.url.clone(),
+        headers: one.headers.iter().cloned().collect(),
+        timeout: one.timeout,
+        allow_private: one.allow_private,
+        resend: one.resend,
+    };
+    config.alertmanagers().map(settings).collect()
 }
 
 /// `webhook.key` in the data directory: a random Standard Webhooks secret, readable by its owner only.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::state::{MAX_PAST_ANOMALIES, Shared};
 use crate::chart::{self, Style};
+use crate::config::WebhookConfig;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::Timestamp;
 use crate::ledger::{ChangeKind, MAX_CHANGES, OutboxItem, PredictionChange};
-use crate::metrics::label::Verdict;
+use crate::notify::Topic;
 use crate::notify::event::{self, EventKind};
 use crate::picture;
 
@@ -99,13 +100,13 @@ fn change(shared: &Shared, effect: &Effect, now: Timestamp) -> Option<Prediction
     }
     let outbox = told.map_or_else(Vec::new, |kind| {
         let (event_id, payload) = event::encode(&prediction, kind, effect.at(), None);
-        let item = |crate::config::NotifyConfig::Webhook(hook): &crate::config::NotifyConfig| OutboxItem {
+        let item = |hook: &WebhookConfig| OutboxItem {
             event_id: event_id.clone(),
             target: hook.name.clone(),
             content_type: event::CONTENT_TYPE.to_owned(),
             payload: payload.clone(),
         };
-        config.notify.iter().map(item).collect()
+        config.webhooks().filter(|hook| hook.events.contains(&Topic::Prediction)).map(item).collect()
     });
     Some(PredictionChange { prediction, kind, at: now, outbox })
 }
@@ -179,6 +180,6 @@ fn count(shared: &Shared, effect: &Effect) {
     }
     if let (Effect::Ended(p) | Effect::Scored(p), Some(truth)) = (effect, effect.prediction().and_then(|p| p.truth.as_ref())) {
         let _ = p;
-        metrics.predictions_scored.get_or_create(&Verdict::from(truth)).inc();
+        metrics.record_truth(truth);
     }
 }

@@ -4,6 +4,7 @@
 //! translates and decides nothing: all decisions are the engine's.
 
 mod acting;
+mod alerts;
 mod bridge;
 mod checkpoint;
 mod effects;
@@ -78,7 +79,7 @@ pub enum DaemonError {
     Source(#[from] SourceError),
     #[error("{0} can be reached from elsewhere, and there is no login; {hint}", hint = OPEN_HINT)]
     Open(SocketAddr),
-    #[error("cannot use a webhook: {0}")]
+    #[error("cannot use a receiver: {0}")]
     Webhook(String),
 }
 
@@ -158,6 +159,7 @@ impl Daemon {
             workers,
         });
         sources::introduce(&shared, &clients);
+        shared.metrics.acting.introduce(shared.config().playbooks.iter().map(|playbook| playbook.name.as_str()));
         let withdrawn = orphans.into_iter().map(|orphan| reload::withdrawn(orphan, now)).collect();
         effects::carry_out(&shared, withdrawn, now).await;
         let (reload_sender, reloads) = mpsc::channel(1);

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::bridge::{self, LedgerOutbox};
 use super::state::Shared;
 use super::tick::Ticker;
-use super::{DaemonError, effects, sources};
+use super::{DaemonError, alerts, effects, sources};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::metrics::label::{ReloadResult, WebhookOutcome};
-use crate::notify::{TargetStats, WebhookTarget, run_target};
+use crate::notify::{AlertmanagerTarget, TargetStats, WebhookTarget, run_target};
 
 /// One worker a target.
 pub struct Delivery {
@@ -23,7 +23,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Starts a worker for every webhook.
+    /// Starts a worker for every webhook and every Alertmanager.
     ///
     /// # Errors
     /// When a target's settings can't work.
@@ -43,6 +43,11 @@ impl Delivery {
             let clock = clock.clone();
             let now = Arc::new(move || clock.now());
             workers.spawn(run_target(target, outbox.clone(), now, own, wake.clone(), stopped.clone()));
+        }
+        let alertmanagers: Result<Vec<AlertmanagerTarget>, _> =
+            bridge::alertmanager_settings(&shared.config()).into_iter().map(AlertmanagerTarget::new).collect();
+        for target in alertmanagers.map_err(|error| DaemonError::Webhook(error.to_string()))? {
+            workers.spawn(alerts::keep_told(shared.clone(), target, wake.clone(), stopped.clone()));
         }
         let counting = stats.clone();
         let metrics = shared.metrics.clone();
@@ -125,6 +130,9 @@ fn prepare(file: Option<&Path>, listens_on: std::net::SocketAddr) -> Result<(Con
     for hook in bridge::webhook_settings(&config).map_err(|error| error.to_string())? {
         WebhookTarget::new(hook).map_err(|error| error.to_string())?;
     }
+    for settings in bridge::alertmanager_settings(&config) {
+        AlertmanagerTarget::new(settings).map_err(|error| error.to_string())?;
+    }
     Ok((config, clients))
 }
 
@@ -133,6 +141,7 @@ async fn apply(shared: &Arc<Shared>, mut config: Config, now: crate::core::time:
     for key in config.restart_keys(&old) {
         tracing::warn!(key, "a change of this key takes effect at the next start");
     }
+    shared.metrics.acting.introduce(config.playbooks.iter().map(|playbook| playbook.name.as_str()));
     (config.listen, config.data_dir) = (old.listen, old.data_dir.clone());
     let ended = shared.engine().set_watches(config.watches.iter().cloned().map(Arc::new), config.playbooks.iter().cloned());
     let ended = ended.into_iter().map(|prediction| withdrawn(prediction, now)).collect();

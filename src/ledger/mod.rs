@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use self::sqlite::Ledger;
+pub use self::sqlite_audit::Tell;
 use crate::core::labels::SeriesId;
 use crate::core::prediction::{Cause, Prediction, PredictionId, State};
 use crate::core::time::Timestamp;

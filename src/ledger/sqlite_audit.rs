@@ -3,16 +3,25 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::chain::{Finding, Head, Line, Verification};
+use super::sqlite_outbox::put;
 use super::sqlite_predictions::count;
-use super::{Ledger, LedgerError, MAX_CHANGES, json};
+use super::{Ledger, LedgerError, MAX_CHANGES, OutboxItem, json};
 use crate::core::run::{Entry, Record};
 
 /// Lines that are read at a time: a page, so that an audit of years takes no more memory than one of a day.
 const PAGE: i64 = 1_000;
 
+/// The messages that a line and its place in the chain are worth.
+pub type Tell<'a> = &'a (dyn Fn(&Entry, &Head) -> Vec<OutboxItem> + Sync);
+
 impl Ledger {
     /// Writes all of them down, or none; when it returns they survive a power cut. Says the new head.
     pub async fn append(&self, entries: &[Entry]) -> Result<Head, LedgerError> {
+        self.append_telling(entries, &|_, _| Vec::new()).await
+    }
+
+    /// The same, and in the same transaction the messages that `tell` makes of each line: neither is ever there without the other.
+    pub async fn append_telling(&self, entries: &[Entry], tell: Tell<'_>) -> Result<Head, LedgerError> {
         if entries.len() > MAX_CHANGES {
             return Err(LedgerError::TooMany { what: "records at once", found: entries.len(), limit: MAX_CHANGES });
         }
@@ -22,7 +31,7 @@ impl Ledger {
             .collect::<Result<_, _>>()?;
         let mut slot = self.slot().await?;
         let connection = slot.as_mut().expect("slot() has just filled it");
-        match append_all(connection, entries, &texts).await {
+        match append_all(connection, entries, &texts, tell).await {
             Ok(head) => Ok(head),
             Err(error) => {
                 // As in `record`: sqlx goes on counting a transaction that SQLite has ended.
@@ -96,7 +105,7 @@ async fn head(connection: &mut SqliteConnection) -> Result<Head, sqlx::Error> {
     Ok(last.map_or_else(Head::origin, |(seq, hash)| Head { seq: seq.max(0).unsigned_abs(), hash }))
 }
 
-async fn append_all(connection: &mut SqliteConnection, entries: &[Entry], texts: &[String]) -> Result<Head, sqlx::Error> {
+async fn append_all(connection: &mut SqliteConnection, entries: &[Entry], texts: &[String], tell: Tell<'_>) -> Result<Head, sqlx::Error> {
     // IMMEDIATE: between reading the head and writing after it nobody else may write.
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut last = head(&mut transaction).await?;
@@ -110,6 +119,9 @@ async fn append_all(connection: &mut SqliteConnection, entries: &[Entry], texts:
             .bind(&last.hash)
             .execute(&mut *transaction)
             .await?;
+        for item in tell(entry, &last) {
+            put(&mut transaction, &item, entry.at).await?;
+        }
     }
     transaction.commit().await?;
     Ok(last)
@@ -160,6 +172,27 @@ mod tests {
         assert_eq!(ledger.audit_verify(None).await.unwrap(), Finding::Changed { seq: 1503 });
         run(&ledger, "DELETE FROM audit WHERE seq = 7").await;
         assert_eq!(ledger.audit_verify(None).await.unwrap(), Finding::Missing { wanted: 7, found: 8 });
+    }
+
+    #[tokio::test]
+    async fn a_line_and_its_messages_are_there_together_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&dir.path().join("ledger.sqlite")).await.unwrap();
+        let item = |event_id: String| OutboxItem { event_id, target: "ops".into(), content_type: "x".into(), payload: vec![1] };
+        let tell = |entry: &Entry, head: &Head| vec![item(format!("{}.{}", entry.record.run().map_or(0, |run| run.0), head.seq))];
+        ledger.append_telling(&[entry(0), entry(1)], &tell).await.unwrap();
+        let due =
+            async || ledger.due(Timestamp::from_millis(9), "ops", 9).await.unwrap().into_iter().map(|d| d.event_id).collect::<Vec<_>>();
+        assert_eq!(due().await, ["0.1", "1.2"]);
+        run(&ledger, "CREATE TRIGGER no BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END").await;
+        ledger.append_telling(&[entry(2), entry(3)], &tell).await.unwrap_err();
+        assert_eq!((ledger.audit_head().await.unwrap().seq, due().await.len()), (2, 2));
+        ledger.append(&[entry(3)]).await.unwrap();
+        let again = ledger.put(&[item("0.1".into())], Timestamp::from_millis(1)).await;
+        assert!(again.is_err(), "the trigger is still there");
+        run(&ledger, "DROP TRIGGER no").await;
+        ledger.put(&[item("0.1".into()), item("h.1".into())], Timestamp::from_millis(5)).await.unwrap();
+        assert_eq!(due().await, ["0.1", "1.2", "h.1"], "an id is one message");
     }
 
     #[tokio::test]

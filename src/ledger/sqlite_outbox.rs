@@ -1,10 +1,24 @@
 //! Messages that have to go out: at least once, with the same id on every try.
 
+use sqlx::{Connection, SqliteConnection};
+
 use super::sqlite_predictions::count;
-use super::{Delivery, Ledger, LedgerError, MAX_ERROR_CHARS, MAX_ROWS, OutboxCounts, PendingCounts};
+use super::{Delivery, Ledger, LedgerError, MAX_ERROR_CHARS, MAX_ROWS, OutboxCounts, OutboxItem, PendingCounts};
 use crate::core::time::Timestamp;
 
 impl Ledger {
+    /// Messages that hang on nothing else in the ledger. One that was put before, by its id, is not put again.
+    pub async fn put(&self, items: &[OutboxItem], at: Timestamp) -> Result<(), LedgerError> {
+        let mut slot = self.slot().await?;
+        let connection = slot.as_mut().expect("slot() has just filled it");
+        let done = put_all(connection, items, at).await;
+        if done.is_err() {
+            // As in `record`: sqlx goes on counting a transaction that SQLite has ended.
+            *slot = None;
+        }
+        done.map_err(self.about("write the outbox of"))
+    }
+
     /// Messages to `target` whose time has come, in the order they were made.
     pub async fn due(&self, now: Timestamp, target: &str, limit: usize) -> Result<Vec<Delivery>, LedgerError> {
         let sql = "SELECT event_id, created_at, attempts, content_type, payload FROM outbox
@@ -87,6 +101,28 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+async fn put_all(connection: &mut SqliteConnection, items: &[OutboxItem], at: Timestamp) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for item in items {
+        put(&mut transaction, item, at).await?;
+    }
+    transaction.commit().await
+}
+
+pub(super) async fn put(connection: &mut SqliteConnection, item: &OutboxItem, at: Timestamp) -> Result<(), sqlx::Error> {
+    let message = "INSERT OR IGNORE INTO outbox (event_id, target, created_at, next_attempt_at, content_type, payload)
+                   VALUES (?1, ?2, ?3, ?3, ?4, ?5)";
+    sqlx::query(message)
+        .bind(&item.event_id)
+        .bind(&item.target)
+        .bind(at.as_millis())
+        .bind(&item.content_type)
+        .bind(&item.payload)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn cut(error: &str) -> String {

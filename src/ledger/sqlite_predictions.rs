@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::{Connection, SqliteConnection};
 
+use super::sqlite_outbox::put;
 use super::{
     ChangeKind, Event, Filter, LastEvent, Ledger, LedgerError, MAX_CHANGES, MAX_LIVE, MAX_PAYLOAD_BYTES, MAX_ROWS, PredictionChange, json,
 };
@@ -165,16 +166,7 @@ async fn record_one(transaction: &mut SqliteConnection, change: &PredictionChang
         .execute(&mut *transaction)
         .await?;
     for item in &change.outbox {
-        let message = "INSERT OR IGNORE INTO outbox (event_id, target, created_at, next_attempt_at, content_type, payload)
-                       VALUES (?1, ?2, ?3, ?3, ?4, ?5)";
-        sqlx::query(message)
-            .bind(&item.event_id)
-            .bind(&item.target)
-            .bind(change.at.as_millis())
-            .bind(&item.content_type)
-            .bind(&item.payload)
-            .execute(&mut *transaction)
-            .await?;
+        put(transaction, item, change.at).await?;
     }
     Ok(true)
 }

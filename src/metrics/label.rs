@@ -123,6 +123,35 @@ impl From<&Truth> for Verdict {
 }
 
 closed_label! {
+    /// What became of one push of alerts to an Alertmanager.
+    PushOutcome, "outcome" { Ok = "ok", Failed = "failed" }
+}
+
+closed_label! {
+    /// What the gate said.
+    DecisionLabel, "decision" { Deny = "deny", Shadow = "shadow", Ask = "ask", Allow = "allow" }
+}
+
+closed_label! {
+    /// What came when a person's word was wanted.
+    ApprovalAnswer, "answer" { Approved = "approved", Denied = "denied", Expired = "expired" }
+}
+
+closed_label! {
+    /// How a remedy ended.
+    OutcomeLabel, "outcome" {
+        Refused = "refused",
+        Shadowed = "shadowed",
+        Rejected = "rejected",
+        Expired = "expired",
+        Aborted = "aborted",
+        Verified = "verified",
+        RolledBack = "rolled_back",
+        Escalated = "escalated",
+    }
+}
+
+closed_label! {
     ReloadResult, "result" { Success = "success", Failure = "failure" }
 }
 

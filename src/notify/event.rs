@@ -56,22 +56,31 @@ impl EventKind {
 
 /// One event, as it is posted. Field order is the order in the body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CloudEvent {
+pub struct Envelope<K, D> {
     /// Always `1.0`.
     pub specversion: String,
-    /// `{prediction id}.{revision}`, the same over all retries and restarts; also the `webhook-id`.
+    /// The same over all retries and restarts; also the `webhook-id`.
     pub id: String,
-    /// `/portent/watches/{watch}`: a URI reference, so the watch's name is percent-encoded.
+    /// A URI reference.
     pub source: String,
     #[serde(rename = "type")]
-    pub kind: EventKind,
-    /// The prediction's id: what joins its events.
+    pub kind: K,
+    /// What joins events: the prediction's id, or the run's.
     pub subject: String,
     /// When it happened (not when it was sent).
     pub time: Timestamp,
     pub datacontenttype: String,
     pub dataschema: String,
-    pub data: Prediction,
+    pub data: D,
+}
+
+/// A prediction's: its id is `{prediction id}.{revision}`, its source `/portent/watches/{watch}`, percent-encoded.
+pub type CloudEvent = Envelope<EventKind, Prediction>;
+
+impl<K: Serialize, D: Serialize> Envelope<K, D> {
+    pub(super) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("the event has string keys only and no serializer that fails")
+    }
 }
 
 impl CloudEvent {
@@ -102,7 +111,7 @@ pub fn event_id(prediction: &Prediction) -> String {
 /// The event's id and its body. Equal arguments give equal bytes, on every machine.
 pub fn encode(prediction: &Prediction, kind: EventKind, at: Timestamp, chart_url_base: Option<&str>) -> (String, Vec<u8>) {
     let event = CloudEvent::new(prediction, kind, at, chart_url_base);
-    let body = serde_json::to_vec(&event).expect("the event has string keys only and no serializer that fails");
+    let body = event.body();
     (event.id, body)
 }
 

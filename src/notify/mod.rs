@@ -5,16 +5,21 @@
 //! what came of it. Encoding before storing, not before sending: every retry then carries the same id and the same bytes, whatever became
 //! of the prediction since.
 
+pub mod alertmanager;
 pub mod delivery;
 pub mod event;
 pub mod outbox;
 pub mod retry;
+pub mod run_event;
+pub mod topic;
 pub mod webhook;
 
 #[cfg(test)]
 mod testing;
 
+pub use alertmanager::{AlertmanagerSettings, AlertmanagerTarget};
 pub use delivery::{Clock, TargetStats, TargetTotals, run_target};
 pub use event::{CloudEvent, EventKind, encode};
 pub use outbox::{Outbox, Pending};
+pub use topic::Topic;
 pub use webhook::{SendError, SendOutcome, SettingsError, WebhookSettings, WebhookTarget};

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -63,8 +63,10 @@ pub struct WebhookSettings {
 
 /// Why a target cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use webhook {name:?}: {cause}")]
+#[error("cannot use {kind} {name:?}: {cause}")]
 pub struct SettingsError {
+    /// `webhook`, `alertmanager`.
+    pub kind: &'static str,
     pub name: String,
     pub cause: SettingsCause,
 }
@@ -142,10 +144,11 @@ pub struct WebhookTarget {
 impl WebhookTarget {
     /// Checks the settings and sets up the client. Reads the secret and CA files once, so that a wrong one is heard of at the start.
     pub fn new(settings: WebhookSettings) -> Result<Self, SettingsError> {
-        let fail = |cause| SettingsError { name: settings.name.clone(), cause };
+        let fail = |cause| SettingsError { kind: "webhook", name: settings.name.clone(), cause };
         let secrets = SecretFile::new(&settings.secret_file);
         secrets.read().map_err(|e| fail(e.into()))?;
-        let client = client(&settings).map_err(fail)?;
+        let WebhookSettings { url, headers, ca_file, timeout, allow_private, .. } = &settings;
+        let client = client(url, headers, ca_file.as_deref(), *timeout, *allow_private).map_err(fail)?;
         Ok(Self { settings, secrets, client })
     }
 
@@ -236,23 +239,30 @@ async fn discard(mut response: Response) {
     let _ = tokio::time::timeout(ANSWER_TIMEOUT, read).await;
 }
 
-fn client(settings: &WebhookSettings) -> Result<Client, SettingsCause> {
-    let url = &settings.url;
+/// A client for one receiver.
+///
+/// # Errors
+/// Settings that can't work.
+pub(super) fn client(
+    url: &Url,
+    configured: &BTreeMap<String, String>,
+    ca_file: Option<&Path>,
+    timeout: Span,
+    allow_private: bool,
+) -> Result<Client, SettingsCause> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(SettingsCause::Scheme { found: url.scheme().to_owned() });
     }
-    if settings.timeout <= Span::ZERO {
-        return Err(SettingsCause::Timeout(settings.timeout));
+    if timeout <= Span::ZERO {
+        return Err(SettingsCause::Timeout(timeout));
     }
-    let mut builder = outgoing::builder()
-        .default_headers(headers(&settings.headers)?)
-        .timeout(settings.timeout.to_std())
-        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS);
-    if !settings.allow_private {
+    let mut builder =
+        outgoing::builder().default_headers(headers(configured)?).timeout(timeout.to_std()).pool_max_idle_per_host(MAX_IDLE_CONNECTIONS);
+    if !allow_private {
         check_literal(url)?;
         builder = builder.dns_resolver(PublicOnly);
     }
-    if let Some(path) = &settings.ca_file {
+    if let Some(path) = ca_file {
         builder = builder.tls_certs_only(authorities(path)?);
     } else if url.scheme() == "http" {
         // Without this, a machine that has no CA certificates could not even send without TLS.
@@ -261,8 +271,8 @@ fn client(settings: &WebhookSettings) -> Result<Client, SettingsCause> {
     builder.build().map_err(|e| SettingsCause::Client(e.source().map_or_else(|| e.to_string(), ToString::to_string)))
 }
 
-fn authorities(path: &PathBuf) -> Result<Vec<reqwest::Certificate>, SettingsCause> {
-    let fail = |cause: String| SettingsCause::CaFile { path: path.clone(), cause };
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, SettingsCause> {
+    let fail = |cause: String| SettingsCause::CaFile { path: path.to_owned(), cause };
     let meta = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?;
     if !meta.is_file() || meta.len() > MAX_CA_FILE_BYTES {
         return Err(fail(format!("want a PEM file of at most {MAX_CA_FILE_BYTES} bytes")));

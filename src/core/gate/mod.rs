@@ -56,6 +56,8 @@ pub struct Around {
     pub failures: Option<u32>,
     /// How surely the playbook helps here, and from how many runs that is known.
     pub trust: Option<(f64, u32)>,
+    /// What the playbook's own check says before anything is done; no reason for anything, and written down.
+    pub before: Option<f64>,
 }
 
 /// Below this rate of success a playbook is demoted: people are asked.

@@ -27,6 +27,8 @@ impl Runs {
                     ends: vec![None; steps],
                     undone: vec![None; steps],
                     undoing: None,
+                    before: None,
+                    after: None,
                 };
                 self.closed.retain(|closed| closed != run);
                 self.runs.insert(*run, made);
@@ -36,8 +38,9 @@ impl Runs {
                 run.phase = Phase::Reading { until: at + READ_WITHIN };
             }),
             Record::Rejected { .. } => {}
-            Record::Claimed { run: key } => {
+            Record::Claimed { run: key, before } => {
                 let Some(run) = self.runs.get_mut(key) else { return };
+                run.before = *before;
                 run.phase = Phase::Ready { what: Turnout { step: 0, attempt: 1, is_undo: false }, not_before: at };
                 let (playbook, service) = (run.proposal.playbook.name.clone(), run.proposal.service.clone());
                 self.history.start(Ran {
@@ -46,6 +49,7 @@ impl Runs {
                     targets: run.proposal.targets.clone(),
                     service,
                     started_at: at,
+                    is_by_gate: run.approved.is_none(),
                     ended: None,
                 });
             }
@@ -71,13 +75,14 @@ impl Runs {
                 run.phase = Phase::Ready { what: Turnout { step: *step, attempt: 1, is_undo: true }, not_before: at };
             }),
             Record::Measured { run, answer, value } => self.change(*run, |run| {
+                run.after = value.or(run.after);
                 let is_good = *answer != Answer::Failure && value.is_some_and(|value| run.check().success.holds(value));
                 if let Phase::Verifying { good_since, next, .. } = &mut run.phase {
                     *good_since = if is_good { good_since.or(Some(at)) } else { None };
                     *next = at + MEASURE_EVERY;
                 }
             }),
-            Record::Closed { run: key, outcome, why } => {
+            Record::Closed { run: key, outcome, why, .. } => {
                 let Some(run) = self.runs.get_mut(key) else { return };
                 let was_begun = run.began_at.is_some();
                 run.phase = Phase::Closed { outcome: *outcome, at, why: why.clone() };

@@ -109,7 +109,8 @@ impl Runs {
     }
 
     fn close(&mut self, at: Timestamp, run: RunKey, outcome: Outcome, why: impl Into<String>, turn: &mut Turn) {
-        self.put(at, Record::Closed { run, outcome, why: why.into() }, turn);
+        let (before, after) = self.get(run).map_or((None, None), |run| (run.before, run.after));
+        self.put(at, Record::Closed { run, outcome, why: why.into(), before, after }, turn);
     }
 
     pub(super) fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {
@@ -200,9 +201,14 @@ impl Runs {
         } else {
             Some("the prediction is no longer known".to_owned())
         };
+        let before = known.and_then(|known| match &run.proposal.playbook.verify {
+            Some(_) => known.around.before,
+            None => Some(known.prediction.current_value),
+        });
+        let before = before.filter(|value| value.is_finite());
         match abort {
             Some(why) => self.close(now, key, Outcome::Aborted, why, turn),
-            None => self.put(now, Record::Claimed { run: key }, turn),
+            None => self.put(now, Record::Claimed { run: key, before }, turn),
         }
     }
 

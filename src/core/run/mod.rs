@@ -20,7 +20,7 @@ mod tests;
 mod wanted;
 
 pub use decide::{Input, Known, World};
-pub use record::{Entry, Outcome, Proposal, Record, RunKey};
+pub use record::{Basis, Entry, Outcome, Proposal, Record, RunKey};
 pub use state::{Phase, Run};
 
 use outcomes::Outcomes;

@@ -9,9 +9,9 @@ use super::Turnout;
 use crate::core::gate::Verdict;
 use crate::core::labels::Labels;
 use crate::core::playbook::{Answer, Playbook, StepEnd};
-use crate::core::prediction::{Prediction, PredictionId};
+use crate::core::prediction::{Eta, Evidence, Prediction, PredictionId};
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::Side;
+use crate::core::watch::{Impact, Side};
 
 /// Names an action for ever: the same playbook on the same targets for the same episode of the same cause is the same action, and is
 /// done once.
@@ -71,6 +71,37 @@ impl<'de> Deserialize<'de> for RunKey {
     }
 }
 
+/// What the prediction stood on when it was proposed to act on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Per minute.
+    pub rate_of_change: f64,
+    pub confidence: f64,
+    pub impact: Impact,
+    pub horizon: Span,
+    /// When it would be reached, at 10, 50 and 90 %.
+    pub eta: Eta,
+    pub evidence: Vec<Evidence>,
+}
+
+impl Basis {
+    fn of(prediction: &Prediction) -> Self {
+        Self {
+            rate_of_change: prediction.rate_of_change,
+            confidence: prediction.confidence,
+            impact: prediction.impact,
+            horizon: prediction.horizon,
+            eta: prediction.eta,
+            evidence: prediction.evidence.clone(),
+        }
+    }
+
+    /// Whether all of its numbers can be written down.
+    fn is_finite(&self) -> bool {
+        self.rate_of_change.is_finite() && self.confidence.is_finite() && self.evidence.iter().all(|evidence| evidence.value.is_finite())
+    }
+}
+
 /// What would be done and why, frozen at the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
@@ -90,6 +121,9 @@ pub struct Proposal {
     /// Who proposed it; nobody where Portent itself did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Not in what was written before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
 }
 
 impl Proposal {
@@ -108,6 +142,8 @@ impl Proposal {
             value: prediction.current_value,
             likelihood: prediction.likelihood,
             by: None,
+            // A number that can't be written down must not keep the proposal itself from being.
+            basis: Some(Basis::of(prediction)).filter(Basis::is_finite),
         }
     }
 
@@ -162,6 +198,9 @@ pub enum Record {
     /// The gate has been asked again and nothing has changed: from now on it counts as begun.
     Claimed {
         run: RunKey,
+        /// The check's value before anything was done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<f64>,
     },
     Started {
         run: RunKey,
@@ -199,6 +238,11 @@ pub enum Record {
         run: RunKey,
         outcome: Outcome,
         why: String,
+        /// The check's value before anything was done, and the last one after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<f64>,
     },
     /// Everything is stopped, or goes on.
     Stopped {
@@ -219,7 +263,7 @@ impl Record {
             Self::Proposed { run, .. }
             | Self::Approved { run, .. }
             | Self::Rejected { run, .. }
-            | Self::Claimed { run }
+            | Self::Claimed { run, .. }
             | Self::Started { run, .. }
             | Self::Ended { run, .. }
             | Self::Lost { run, .. }

@@ -134,7 +134,7 @@ impl Storm {
 
     fn note(&mut self, entry: &Entry) -> Result<(), String> {
         match &entry.record {
-            Record::Claimed { run } => {
+            Record::Claimed { run, .. } => {
                 let proposal = self.runs.get(*run).map(|r| r.proposal.clone()).ok_or("claimed, and not there")?;
                 let hour_ago = self.steady - Span::HOUR;
                 let recent = self.began.iter().filter(|(at, ..)| *at > hour_ago);
@@ -251,7 +251,7 @@ impl Storm {
         if !records().any(of_run) {
             return Err(format!("G1: {run} was started and not allowed"));
         }
-        if !records().any(|r| matches!(r, Record::Claimed { run: own } if *own == run)) {
+        if !records().any(|r| matches!(r, Record::Claimed { run: own, .. } if *own == run)) {
             return Err(format!("A1: {run} was started before it was claimed"));
         }
         if !records().any(|r| matches!(r, Record::Started { run: own, what: w, .. } if *own == run && *w == what)) {

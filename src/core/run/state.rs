@@ -88,6 +88,9 @@ pub struct Run {
     pub undone: Vec<Option<StepEnd>>,
     /// Why it is being taken back.
     pub undoing: Option<String>,
+    /// The check's value before anything was done, and the last one after it.
+    pub before: Option<f64>,
+    pub after: Option<f64>,
 }
 
 impl Run {

@@ -4,6 +4,7 @@
 //! their own, so that they run beside each other.
 
 mod acting;
+mod alertmanager;
 mod approvals;
 mod canary;
 mod daemon;
@@ -15,5 +16,6 @@ mod no_config;
 mod outage;
 mod reload;
 mod restart;
+mod told;
 mod verbs;
 mod victoria;
