@@ -138,12 +138,25 @@ pub struct SpeedError {
 /// Above this a minute passes in 60 µs, less than the timer's own resolution of one millisecond: nothing could be awaited any more.
 pub const MAX_SPEED: f64 = 1e6;
 
-/// Time that starts at a chosen moment and runs `speed` times as fast as the real one: fourteen days of data in a minute.
+/// Time that starts at a chosen moment and runs `speed` times as fast as the real one: fourteen days of data in a minute. Its pace may be
+/// changed while it runs; it never jumps.
 #[derive(Debug)]
 pub struct AcceleratedClock {
+    pace: watch::Sender<Pace>,
+}
+
+/// Since when time has run how fast.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
     start: Timestamp,
-    speed: f64,
     origin: Instant,
+    speed: f64,
+}
+
+impl Pace {
+    fn now(&self) -> Timestamp {
+        self.start + Span::from_secs_f64(self.origin.elapsed().as_secs_f64() * self.speed)
+    }
 }
 
 impl AcceleratedClock {
@@ -152,27 +165,49 @@ impl AcceleratedClock {
     /// # Errors
     /// When `speed` is not above zero and at most [`MAX_SPEED`].
     pub fn new(start: Timestamp, speed: f64) -> Result<Self, SpeedError> {
-        if speed > 0.0 && speed <= MAX_SPEED { Ok(Self { start, speed, origin: Instant::now() }) } else { Err(SpeedError { speed }) }
+        is_speed(speed)?;
+        Ok(Self { pace: watch::Sender::new(Pace { start, origin: Instant::now(), speed }) })
+    }
+
+    /// From now on time runs so fast; who sleeps sleeps by the new pace.
+    ///
+    /// # Errors
+    /// As [`AcceleratedClock::new`].
+    pub fn set_speed(&self, speed: f64) -> Result<(), SpeedError> {
+        is_speed(speed)?;
+        self.pace.send_modify(|pace| *pace = Pace { start: pace.now(), origin: Instant::now(), speed });
+        Ok(())
     }
 
     pub fn speed(&self) -> f64 {
-        self.speed
+        self.pace.borrow().speed
     }
+}
+
+fn is_speed(speed: f64) -> Result<(), SpeedError> {
+    if speed > 0.0 && speed <= MAX_SPEED { Ok(()) } else { Err(SpeedError { speed }) }
 }
 
 impl Clock for AcceleratedClock {
     fn now(&self) -> Timestamp {
-        self.start + Span::from_secs_f64(self.origin.elapsed().as_secs_f64() * self.speed)
+        self.pace.borrow().now()
     }
 
     fn sleep_until(&self, time: Timestamp) -> BoxFuture<'_, ()> {
         async move {
+            let mut changes = self.pace.subscribe();
             loop {
-                let left_s = (time - self.now()).as_secs_f64();
+                let pace = *changes.borrow_and_update();
+                let left_s = (time - pace.now()).as_secs_f64();
                 if left_s <= 0.0 {
                     return;
                 }
-                tokio::time::sleep(Duration::from_secs_f64((left_s / self.speed).min(MAX_NAP.as_secs_f64()))).await;
+                let nap = Duration::from_secs_f64((left_s / pace.speed).min(MAX_NAP.as_secs_f64()));
+                tokio::select! {
+                    () = tokio::time::sleep(nap) => {}
+                    // The sender is ours, so it is not gone.
+                    _ = changes.changed() => {}
+                }
             }
         }
         .boxed()
@@ -286,6 +321,22 @@ mod tests {
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             assert!(AcceleratedClock::new(start, bad).is_err(), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_pace_moves_no_time_and_wakes_who_would_oversleep() {
+        let start = Timestamp::from_millis(1_000_000);
+        let clock = Arc::new(AcceleratedClock::new(start, 1.0).unwrap());
+        let sleeper = clock.clone();
+        let asleep = tokio::spawn(async move { sleeper.sleep_until(start + Span::HOUR.times(10)).await });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!asleep.is_finished() && clock.now() - start < Span::MINUTE);
+        clock.set_speed(1e6).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), asleep).await.expect("it sleeps by the old pace").unwrap();
+        assert!(clock.set_speed(0.0).is_err() && clock.speed() == 1e6);
+        let before = clock.now();
+        clock.set_speed(0.001).unwrap();
+        assert!(clock.now() >= before && clock.now() - before < Span::DAY);
     }
 
     #[tokio::test]

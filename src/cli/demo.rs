@@ -1,9 +1,10 @@
 //! `portent demo`: the whole thing on bundled data, nothing to install.
 //!
 //! The world is made (two weeks of a small fleet in Prometheus' API on a real socket, a receiver for webhooks), the daemon in the middle is
-//! the real one, and time runs faster. The first week is history; the second is lived through.
+//! the real one, and time runs faster. The first week is history; the second is lived through. One thing is real beside the daemon: a process of
+//! the demo's own that leaks, and is restarted before it runs out of memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,9 +21,11 @@ use crate::core::engine::Effect;
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::daemon::{Daemon, Options};
+use crate::demo::config::SANDBOX_WATCH;
 use crate::demo::receiver::HookReceiver;
+use crate::demo::sandbox::Sandbox;
 use crate::demo::server::DemoServer;
-use crate::demo::{END, INCIDENTS, Incident, START, config_yaml, data_set};
+use crate::demo::{Acts, END, INCIDENTS, Incident, START, config_yaml, data_set};
 use crate::outbound::signature::{self, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::outbound::{Secret, SecretFile};
 use crate::telemetry::{self, LogFormat, LogSettings};
@@ -33,6 +36,10 @@ const DEFAULT_SPEED: f64 = 6_000.0;
 const MAX_SPEED: f64 = 20_000.0;
 /// At this speed a quarter of an hour of the fleet's time is a moment on a busy machine; what is missed is judged when it is read.
 const CATCH_UP: Span = Span::from_secs(6 * 3_600);
+/// While its own process is acted on, time runs no faster than this: a step and its check take seconds of real time, not days of the fleet's.
+const ACTING_SPEED: f64 = 120.0;
+/// And for so long at most, whatever becomes of it.
+const ACTING_TIMEOUT: Duration = Duration::from_secs(30);
 /// The key that the demo signs with: public, so nothing else may ever use it.
 const DEMO_KEY: &str = "whsec_ZGVtbyBrZXksIGtub3duIHRvIGV2ZXJ5Ym9keSE=\n";
 
@@ -84,13 +91,18 @@ impl Demo {
         let live_from = START + Span::WEEK;
         let clock = Arc::new(AcceleratedClock::new(live_from, self.speed)?);
         let world = clock.clone();
-        let server = DemoServer::start(data.clone(), Arc::new(move || world.now())).await?;
+        let now: crate::demo::Now = Arc::new(move || world.now());
+        let program = std::env::current_exe()?.canonicalize()?;
+        let sandbox_dir = throwaway.path().join("sandbox");
+        let sandbox = Sandbox::start(program.clone(), sandbox_dir.clone(), live_from, now.clone())?;
+        let server = DemoServer::start_beside(data.clone(), sandbox.series(), now).await?;
         let (receiver, mut hooks) = HookReceiver::start(verifier(SecretFile::new(&key).read()?)).await?;
-        let mut config =
-            config::parse(&config_yaml(&server.url(), &receiver.url(), &key, &data_dir), "demo.yaml").map_err(super::config_failure)?;
+        let acts = Acts { program: &program, sandbox: &sandbox_dir };
+        let yaml = config_yaml(&server.url(), &receiver.url(), &key, &data_dir, Some(acts));
+        let mut config = config::parse(&yaml, "demo.yaml").map_err(super::config_failure)?;
         config.chart_dir = Some(chart_dir.clone());
 
-        say_hello(&self, data.series.len(), config.watches.len(), &server.url());
+        say_hello(&self, data.series.len() + 1, config.watches.len(), &server.url());
         let (onlooker, mut effects) = mpsc::unbounded_channel();
         let daemon = Daemon::start(Options {
             config,
@@ -102,7 +114,8 @@ impl Demo {
         })
         .await?;
         println!("page        http://{}/", daemon.address());
-        println!("charts      {}/\n", chart_dir.display());
+        println!("charts      {}/", chart_dir.display());
+        println!("acts        on one process of its own that leaks; on the made hosts it writes down what it would do\n");
         let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
         let (_hangup, hangups) = mpsc::channel(1);
         let daemon = tokio::spawn(daemon.run(
@@ -113,7 +126,7 @@ impl Demo {
             hangups,
         ));
 
-        let mut story = Story::new(chart_dir);
+        let mut story = Story::new(chart_dir, self.keep.clone());
         let length = self.length.map(Span::to_std);
         let over = async {
             match length {
@@ -123,10 +136,27 @@ impl Demo {
         };
         tokio::pin!(over);
         let mut interrupted = false;
+        let mut slow_until = None;
         loop {
+            let fast_again = slow_until.unwrap_or_else(|| tokio::time::Instant::now() + ACTING_TIMEOUT);
             tokio::select! {
-                Some(effect) = effects.recv() => story.tell(&effect),
-                Some(event) = hooks.recv() => story.hook(&event),
+                Some(effect) = effects.recv() => {
+                    story.tell(&effect);
+                    if matches!(&effect, Effect::Raised(p) if p.watch == SANDBOX_WATCH.name) {
+                        clock.set_speed(self.speed.min(ACTING_SPEED))?;
+                        slow_until = Some(tokio::time::Instant::now() + ACTING_TIMEOUT);
+                    }
+                }
+                Some(event) = hooks.recv() => {
+                    if story.hook(&event) == Heard::SandboxClosed {
+                        clock.set_speed(self.speed)?;
+                        slow_until = None;
+                    }
+                }
+                () = tokio::time::sleep_until(fast_again), if slow_until.is_some() => {
+                    clock.set_speed(self.speed)?;
+                    slow_until = None;
+                }
                 () = super::stopped() => { interrupted = true; break }
                 () = &mut over => break,
             }
@@ -140,6 +170,7 @@ impl Demo {
         while let Ok(effect) = effects.try_recv() {
             story.tell(&effect);
         }
+        drop(sandbox);
         story.sum_up(data.samples(), clock.now() - live_from, (began.now() - begun_at).to_std(), interrupted);
         Ok(())
     }
@@ -174,10 +205,31 @@ struct Story {
     anomalies: usize,
     hooks: usize,
     told: Vec<String>,
+    keep: Option<PathBuf>,
+    acted: Acted,
+}
+
+/// What became of acting on its own process.
+#[derive(Default)]
+struct Acted {
+    /// Predictions that a remedy has kept from coming true.
+    averted: BTreeSet<String>,
+    runs: usize,
+    verified: usize,
+    shadowed: usize,
+    settled_as_averted: usize,
+}
+
+/// What a webhook means to the demo itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Its process is acted on no more.
+    SandboxClosed,
+    Else,
 }
 
 impl Story {
-    fn new(chart_dir: PathBuf) -> Self {
+    fn new(chart_dir: PathBuf, keep: Option<PathBuf>) -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Self {
             colour,
@@ -191,6 +243,8 @@ impl Story {
             anomalies: 0,
             hooks: 0,
             told: Vec::new(),
+            keep,
+            acted: Acted::default(),
         }
     }
 
@@ -239,6 +293,10 @@ impl Story {
                 let lead = rough(Span::from_secs_f64(lead_time_s));
                 self.line("32", at, "came true", &format!("{}  told {lead} before", p.title));
             }
+            Some(Truth::DidNot) if self.acted.averted.contains(p.id.as_str()) => {
+                self.acted.settled_as_averted += 1;
+                self.line("32", p.updated_at, "averted", &format!("{}  it did not happen, and it was acted on", p.title));
+            }
             Some(Truth::DidNot) => {
                 self.did_not += 1;
                 let word = if p.state == State::Expired { "expired" } else { "did not" };
@@ -249,12 +307,57 @@ impl Story {
         }
     }
 
-    fn hook(&mut self, event: &serde_json::Value) {
+    fn hook(&mut self, event: &serde_json::Value) -> Heard {
         self.hooks += 1;
-        let kind = event["type"].as_str().unwrap_or("?").rsplit('.').next().unwrap_or("?");
+        let full = event["type"].as_str().unwrap_or("?");
+        let kind = full.rsplit('.').next().unwrap_or("?");
+        if !full.contains(".prediction.") {
+            return self.run(kind, event);
+        }
         if kind != "updated" {
             println!("{:22}webhook      {kind} {} (signature checked)", "", event["id"].as_str().unwrap_or("?"));
         }
+        Heard::Else
+    }
+
+    /// A remedy's event. Of those that are only written down no word is lost until the end.
+    fn run(&mut self, kind: &str, event: &serde_json::Value) -> Heard {
+        let data = &event["data"];
+        let text = |key: &str| data[key].as_str().unwrap_or_default();
+        let at = event["time"].as_str().and_then(|time| time.parse().ok()).unwrap_or(START);
+        let step = |key: &str| data["step"][key].as_str().unwrap_or_default();
+        let number = |key: &str| data[key].as_f64().map_or_else(|| "?".to_owned(), |value| format!("{value:.2}"));
+        let (code, word, line) = match (kind, text("outcome")) {
+            ("closed", "shadowed") => {
+                self.acted.shadowed += 1;
+                return Heard::Else;
+            }
+            ("proposed", _) => {
+                let checks = data["findings"].as_array().map_or(0, Vec::len);
+                ("35", "ALLOWED", format!("{} on {}: {checks} checks of the gate hold", text("playbook"), text("service")))
+            }
+            ("wanted", _) => ("35", "ASKED", format!("{} on {}: {}", text("playbook"), text("service"), data["reasons"][0])),
+            ("step_started", _) => ("35", "started", format!("{} ({})", step("name"), step("action"))),
+            ("step_ended", _) => ("35", "ended", format!("{} ({}) {}: {}", step("name"), step("action"), step("end"), step("note").trim())),
+            ("closed", outcome) => {
+                if outcome == "verified" {
+                    self.acted.verified += 1;
+                    self.acted.averted.insert(text("prediction").to_owned());
+                }
+                self.acted.runs += usize::from(["verified", "rolled_back", "escalated"].contains(&outcome));
+                let (verified, runs) = (self.acted.verified, self.acted.runs);
+                let learned = format!(
+                    "{} before, {} after; {} has helped {verified} of {runs} times",
+                    number("before"),
+                    number("after"),
+                    text("playbook")
+                );
+                ("32", outcome, if outcome == "verified" { learned } else { format!("{}: {}", text("playbook"), text("why")) })
+            }
+            _ => return Heard::Else,
+        };
+        self.line(code, at, word, &line);
+        if kind == "closed" { Heard::SandboxClosed } else { Heard::Else }
     }
 
     fn line(&self, code: &str, at: Timestamp, word: &str, text: &str) {
@@ -275,11 +378,12 @@ impl Story {
         let charts = self.told.iter().filter(|id| self.chart_dir.join(format!("{id}.png")).exists()).count();
         println!("\n{}", if interrupted { "Interrupted. So far:" } else { "That was the week:" });
         println!(
-            "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} are not settled yet",
+            "  {} predictions raised: {} came true (median lead time {median}), {} did not, {} averted, {} are not settled yet",
             self.raised,
             self.came_true.len(),
             self.did_not,
-            self.raised - self.came_true.len() - self.did_not
+            self.acted.settled_as_averted,
+            self.raised - self.came_true.len() - self.did_not - self.acted.settled_as_averted
         );
         println!(
             "  {} webhooks delivered, each signature checked; {} anomalies noted; {} charts in {}/",
@@ -294,6 +398,18 @@ impl Story {
             println!("  {told} of the {all} thresholds that were crossed that week had been foretold");
         }
         println!("  {} of time in {:.0} s on {samples} samples", rough(lived), took.as_secs_f64());
+        println!(
+            "\nIts own leaking process was restarted {} times before it ran out of memory, {} of them verified; {} other remedies were only written down.",
+            self.acted.runs, self.acted.verified, self.acted.shadowed
+        );
+        match &self.keep {
+            Some(dir) => println!(
+                "Every decision with its reasons: portent audit export --data-dir {0}; whole and uncut: portent audit verify --data-dir {0}",
+                dir.display()
+            ),
+            None => println!("Every decision with its reasons: portent demo --keep ./demo, then portent audit export --data-dir ./demo"),
+        }
+        println!("Where a person is asked first (act: {{ mode: ask }}): portent approvals list");
         println!("\nOn your own data: portent run --prometheus http://127.0.0.1:9090");
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod remote;
 mod run;
 mod token;
+mod sandbox;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,8 @@ enum Verb {
     /// Goes over the past: what would have been told, how long before, and how often in vain.
     Backtest(backtest::Args),
     Tune(backtest::tune::Tune),
+    #[command(hide = true)]
+    Sandbox(sandbox::Sandbox),
 }
 
 /// Runs the verb. Failures are said on stderr.
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Verb::Chart(verb) => verb.run(),
         Verb::Backtest(args) => backtest::run(&args),
         Verb::Tune(verb) => verb.run(),
+        Verb::Sandbox(verb) => verb.run(),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

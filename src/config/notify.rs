@@ -67,7 +67,7 @@ fn read_webhook(node: &Node, cx: &mut Cx) -> Option<WebhookConfig> {
     let mut fields = Fields::of(node, "a webhook", cx)?;
     let reach = reach(&mut fields, |n, cx| http::url(n, "url", &["http", "https"], cx), "webhook", cx);
     let secret_file = fields.take("secret_file").and_then(|n| http::file(n, "secret_file", cx));
-    let events = fields.take("events").map(|n| read_events(n, cx)).unwrap_or_else(|| Topic::USUAL.to_vec());
+    let events = fields.take("events").map_or_else(|| Topic::USUAL.to_vec(), |n| read_events(n, cx));
     fields.done(cx);
     let Reach { name, url, headers, allow_private, timeout } = reach?;
     Some(WebhookConfig { name, url, secret_file, headers, allow_private, timeout, events })
@@ -104,5 +104,21 @@ mod tests {
         let url = Url::parse("https://ops.example:8443/hook/a?token=secret").unwrap();
         assert_eq!(name_of(&url), "ops.example-8443-hook-a");
         assert_eq!(name_of(&Url::parse("http://[::1]/").unwrap()), "::1".replace(':', "-").trim_matches('-'));
+    }
+
+    #[test]
+    fn receivers_say_what_they_want_and_predictions_are_what_they_get_unless_they_do() {
+        let text = "sources: [{ name: a, prometheus: { url: 'http://h:1' } }]\npacks: [node]\nnotify:\n\
+                    - webhook: { url: 'https://a.example/' }\n\
+                    - webhook: { url: 'https://b.example/', events: [audit, run, audit] }\n\
+                    - alertmanager: { url: 'https://am.example/prefix', headers: { Authorization: x }, resend: 30s }\n\
+                    act: { audit_head: { every: 5m } }\n";
+        let config = crate::config::parse(text, "x.yaml").unwrap();
+        let events: Vec<&[Topic]> = config.webhooks().map(|hook| hook.events.as_slice()).collect();
+        assert_eq!(events, [&[Topic::Prediction][..], &[Topic::Run, Topic::Audit]]);
+        let one = config.alertmanagers().next().unwrap();
+        assert_eq!((one.name.as_str(), one.url.as_str()), ("am.example-prefix", "https://am.example/prefix/"));
+        assert_eq!((one.resend, one.headers.len(), one.allow_private), (Span::from_secs(30), 1, false));
+        assert_eq!((config.act.audit_head.every, config.act.audit_head.lines), (Span::from_secs(300), 100));
     }
 }

@@ -28,7 +28,7 @@ use crate::core::gate::Mode;
 use crate::core::playbook::{Do, Playbook, StepEnd, fill_query};
 use crate::core::prediction::Prediction;
 use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Head;
 
@@ -155,12 +155,6 @@ impl Acting {
     /// All runs, as they stand now.
     pub async fn runs(&self) -> Runs {
         self.runs.lock().await.clone()
-    }
-
-    /// How many runs have begun since without a person's word, and whether everything is stopped.
-    pub async fn auto_approved_since(&self, from: Timestamp) -> (usize, bool) {
-        let runs = self.runs.lock().await;
-        (runs.history().started_since(from).filter(|run| run.is_by_gate).count(), runs.stopped().is_some())
     }
 
     fn clients(&self) -> Clients {

@@ -125,7 +125,7 @@ impl Daemon {
         let ledger = Ledger::open(&data_dir.join(LEDGER_FILE)).await?;
         let unfinished = ledger.open_predictions().await?;
         let told = ledger.last_events_since(now - REMEMBER).await?;
-        let (acting, audit_error) = open_acting(&ledger, sources::actuators(&config), &clients).await?;
+        let (acting, audit_error) = open_acting(&ledger, sources::actuators(&config), &clients, &metrics).await?;
         let kept: BTreeSet<String> = checkpoint::watches(&opened.store)?
             .into_iter()
             .chain(unfinished.iter().map(|p| p.watch.clone()))
@@ -235,7 +235,12 @@ impl Daemon {
 }
 
 /// What acts, with what the ledger holds. An audit that is not whole stops everything.
-async fn open_acting(ledger: &Ledger, actuators: Actuators, clients: &Clients) -> Result<(Acting, Option<String>), DaemonError> {
+async fn open_acting(
+    ledger: &Ledger,
+    actuators: Actuators,
+    clients: &Clients,
+    metrics: &Metrics,
+) -> Result<(Acting, Option<String>), DaemonError> {
     let (entries, wrong) = match ledger.audit_verify(None).await? {
         Finding::Whole { .. } => (Some(ledger.audit_entries().await?), None),
         found => {
@@ -244,6 +249,7 @@ async fn open_acting(ledger: &Ledger, actuators: Actuators, clients: &Clients) -
             (None, Some(why))
         }
     };
+    metrics.acting.remember(entries.iter().flatten());
     let head = ledger.audit_head().await?;
     Ok((Acting::new(entries, head, actuators, clients.clone()), wrong))
 }

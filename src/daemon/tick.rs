@@ -189,9 +189,7 @@ impl Ticker {
         let head = shared.acting.head();
         shared.metrics.audit_lines.set(head.seq.cast_signed());
         shared.metrics.audit_head.set(head.number().cast_signed());
-        let (auto_approved, is_stopped) = shared.acting.auto_approved_since(now - Span::DAY).await;
-        shared.metrics.acting.auto_approved_last_day.set(auto_approved as i64);
-        shared.metrics.acting.stopped.set(i64::from(is_stopped));
+        shared.metrics.acting.count_last_day(now);
         match shared.ledger.pending_counts().await {
             Ok(counts) => {
                 let pending: u64 = counts.values().map(|c| c.pending).sum();

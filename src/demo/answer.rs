@@ -12,7 +12,7 @@ use serde_json::json;
 use super::server::LOOKBACK;
 use crate::core::labels::Labels;
 use crate::core::time::{Span, Timestamp};
-use crate::source::replay::{DataSeries, DataSet};
+use crate::source::replay::DataSeries;
 
 /// An error as the API writes it.
 pub(super) struct ApiError(pub String);
@@ -67,8 +67,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-pub(super) fn by_labels(data: &DataSet, wanted: impl Fn(&Labels) -> bool) -> Vec<&DataSeries> {
-    let mut found: Vec<&DataSeries> = data.series.iter().filter(|series| wanted(&series.labels)).collect();
+pub(super) fn by_labels<'a>(all: impl Iterator<Item = &'a DataSeries>, wanted: impl Fn(&Labels) -> bool) -> Vec<&'a DataSeries> {
+    let mut found: Vec<&DataSeries> = all.filter(|series| wanted(&series.labels)).collect();
     found.sort_by(|a, b| a.labels.cmp(&b.labels));
     found
 }

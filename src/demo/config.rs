@@ -105,28 +105,86 @@ pub const WATCHES: [DemoWatch; 6] = [
     },
 ];
 
+/// The demo's own process, which is really acted on.
+pub const SANDBOX_WATCH: DemoWatch = DemoWatch {
+    name: "sandbox-leaking",
+    query: "sandbox_memory_ratio",
+    side: Side::Above,
+    threshold: 0.9,
+    settings: &[
+        "horizon: 12h",
+        "profile: saturating-gauge",
+        r#"service: "{{service}}""#,
+        r#"title: "the demo's own process is running out of memory""#,
+        "why: at its limit it ends, with whatever it was doing",
+        "impact: high",
+        "raise: { likelihood: 0.85 }",
+    ],
+};
+
+/// What lets the daemon act on that process, and on nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Acts<'a> {
+    /// This program: the only one that may be started.
+    pub program: &'a Path,
+    /// The process' folder.
+    pub sandbox: &'a Path,
+}
+
+impl Acts<'_> {
+    /// A restart takes a moment of real time, which is an hour of the demo's.
+    fn playbook(&self) -> String {
+        format!(
+            "  - name: restart-sandbox
+    about: restarts the demo's own process before it runs out of memory
+    when: {{ watches: [{}] }}
+    mode: execute
+    steps:
+      - {{ name: restart, action: command, with: {{ run: [{}, sandbox, restart, {}] }}, timeout: 6h }}
+    verify: {{ query: {}, success: {{ lt: 0.5 }}, within: 2h, for: 5m }}
+",
+            SANDBOX_WATCH.name,
+            path(self.program),
+            path(self.sandbox),
+            SANDBOX_WATCH.query,
+        )
+    }
+
+    /// The oldest samples that are acted on are older than usual: at the demo's speed a moment is a quarter of an hour.
+    fn act(&self) -> String {
+        format!(
+            "act: {{ mode: execute, max_data_age: 6h, command: {{ allow: [{}] }} }}\ntopology: {{ services: {{ sandbox: {{ tier: low }} }} }}\n",
+            path(self.program)
+        )
+    }
+}
+
+/// Its remedies for made hosts are never carried out, whatever the mode: what they would do is written down.
 const PLAYBOOKS: &str = r#"playbooks:
   - name: free-disk-space
     about: rotates logs now and makes room
+    mode: shadow
     steps:
       - { name: rotate logs, action: command, with: { run: "logrotate --force /etc/logrotate.conf" } }
       - { name: say so, action: notify, with: { text: "{{instance}} {{mountpoint}} was cleaned" } }
   - name: restart-before-oom
     about: restarts the leaking service at a quiet moment instead of waiting for the kernel
     when: { watches: [memory-running-out] }
+    mode: shadow
     steps:
       - { name: drain, action: http, with: { post: "http://{{instance}}/drain" } }
       - { name: restart, action: command, with: { run: "systemctl restart shop" } }
   - name: add-capacity
     about: adds a host before the peak
+    mode: shadow
     steps:
       - { name: scale out, action: kubernetes, with: { deployment: "{{service}}", replicas: "+1" } }
 "#;
 
-/// The demo's `portent.yaml`: which server is read, where webhooks go, the key that signs them, and where state is kept.
-pub fn config_yaml(prometheus_url: &str, hook_url: &str, secret_file: &Path, data_dir: &Path) -> String {
+/// The demo's `portent.yaml`: which server is read, where webhooks go, the key that signs them, where state is kept, and what is acted on.
+pub fn config_yaml(prometheus_url: &str, hook_url: &str, secret_file: &Path, data_dir: &Path, acts: Option<Acts<'_>>) -> String {
     let mut text = format!("sources:\n  - name: demo\n    prometheus: {{ url: {} }}\nwatches:\n", quoted(prometheus_url));
-    for watch in &WATCHES {
+    for watch in WATCHES.iter().chain(acts.is_some().then_some(&SANDBOX_WATCH)) {
         text += &format!(
             "  - name: {}\n    query: {}\n    step: 5m\n    {}: {}\n",
             watch.name,
@@ -139,8 +197,14 @@ pub fn config_yaml(prometheus_url: &str, hook_url: &str, secret_file: &Path, dat
         }
     }
     text += PLAYBOOKS;
-    text += &format!("notify:\n  - webhook: {{ url: {}, secret_file: {}, allow_private: true }}\n", quoted(hook_url), path(secret_file));
-    text += &format!("interval: 5m\ndata_dir: {}\nlisten: 127.0.0.1:0\nact: {{ mode: observe }}\n", path(data_dir));
+    text += &acts.map(|acts| acts.playbook()).unwrap_or_default();
+    text += &format!(
+        "notify:\n  - webhook: {{ url: {}, secret_file: {}, allow_private: true, events: [prediction, approval, run] }}\n",
+        quoted(hook_url),
+        path(secret_file)
+    );
+    text += &format!("interval: 5m\ndata_dir: {}\nlisten: 127.0.0.1:0\n", path(data_dir));
+    text += &acts.map_or_else(|| "act: { mode: observe }\n".to_owned(), |acts| acts.act());
     text
 }
 
@@ -163,7 +227,8 @@ mod tests {
 
     #[test]
     fn the_configuration_is_yaml_and_says_what_it_was_told() {
-        let text = config_yaml("http://127.0.0.1:1/", "http://127.0.0.1:2/hook", Path::new("/tmp/a \"b\"/key"), Path::new("/tmp/data: x"));
+        let text =
+            config_yaml("http://127.0.0.1:1/", "http://127.0.0.1:2/hook", Path::new("/tmp/a \"b\"/key"), Path::new("/tmp/data: x"), None);
         let read: serde_json::Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(read["sources"][0]["prometheus"]["url"], "http://127.0.0.1:1/");
         assert_eq!(read["notify"][0]["webhook"]["secret_file"], "/tmp/a \"b\"/key");
@@ -178,5 +243,28 @@ mod tests {
                 assert!(playbooks.contains(&name.as_str().unwrap()), "{name} is not there");
             }
         }
+    }
+
+    #[test]
+    fn only_its_own_process_is_acted_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("key");
+        std::fs::write(&key, "whsec_ZGVtbyBrZXksIGtub3duIHRvIGV2ZXJ5Ym9keSE=").unwrap();
+        let acts = Acts { program: Path::new("/usr/bin/a portent"), sandbox: Path::new("/tmp/s") };
+        let text = config_yaml("http://127.0.0.1:1/", "http://127.0.0.1:2/hook", &key, dir.path(), Some(acts));
+        let config = crate::config::parse(&text, "demo.yaml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        assert_eq!(config.act.settings.mode, crate::core::gate::Mode::Execute);
+        assert_eq!(
+            (config.act.programs.as_slice(), config.act.hosts.len()),
+            ([std::path::PathBuf::from("/usr/bin/a portent")].as_slice(), 0)
+        );
+        let names: Vec<&str> = config.watches.iter().map(|watch| &*watch.name).collect();
+        for playbook in &config.playbooks {
+            let is_for_any = names.iter().any(|name| playbook.when.watches.iter().any(|watch| watch == name));
+            let is_suggested = config.watches.iter().any(|watch| watch.playbooks.contains(&playbook.name));
+            let is_harmless = playbook.mode == Some(crate::core::gate::Mode::Shadow) || playbook.name == "restart-sandbox";
+            assert!(is_harmless || !is_for_any && !is_suggested, "{} could be carried out", playbook.name);
+        }
+        assert_eq!(config.watches.len(), WATCHES.len() + 1);
     }
 }

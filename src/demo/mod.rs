@@ -6,11 +6,12 @@ pub mod config;
 pub mod generate;
 pub mod incidents;
 pub mod receiver;
+pub mod sandbox;
 pub mod server;
 
 use std::sync::Arc;
 
-pub use config::config_yaml;
+pub use config::{Acts, config_yaml};
 pub use generate::{END, START, STEP, data_set, write_csv};
 pub use incidents::{INCIDENTS, Incident, dataset_toml};
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{DefaultBodyLimit, Form, Path, State};
 use axum::http::StatusCode;
@@ -21,9 +21,10 @@ use tokio::task::JoinHandle;
 use super::Now;
 use super::answer::{ApiError, Walk, by_labels, duration, invalid, labels_json, point, push_series, success, time};
 use super::generate::METRICS;
+use super::sandbox;
 use crate::core::labels::Labels;
 use crate::core::time::Span;
-use crate::source::replay::{DataSet, Query};
+use crate::source::replay::{DataSeries, DataSet, Query};
 
 /// How far back a point looks for a sample: Prometheus' default. The sample exactly this old is too old, as since Prometheus 3.
 pub const LOOKBACK: Span = Span::from_secs(300);
@@ -37,7 +38,19 @@ const MAX_FORM_BYTES: usize = 1 << 20;
 #[derive(Clone)]
 struct World {
     data: Arc<DataSet>,
+    /// A series that grows while it is served.
+    live: Option<Live>,
     now: Now,
+}
+
+/// A series that somebody adds samples to.
+pub type Live = Arc<Mutex<DataSeries>>;
+
+impl World {
+    /// The growing series as it is at this moment.
+    fn live(&self) -> Option<DataSeries> {
+        self.live.as_ref().map(|live| live.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
 }
 
 /// The server while it runs; dropping it closes the socket, and answers under way are finished.
@@ -56,14 +69,25 @@ impl DemoServer {
         Self::start_with(data, now, |router| router).await
     }
 
+    /// As [`DemoServer::start`], with a series beside that grows.
+    ///
+    /// # Errors
+    /// When no socket can be had.
+    pub async fn start_beside(data: Arc<DataSet>, live: Live, now: Now) -> std::io::Result<Self> {
+        Self::serve(routes(World { data, live: Some(live), now })).await
+    }
+
     /// As [`DemoServer::start`], with layers around it: how tests make it slow, broken or rude.
     ///
     /// # Errors
     /// When no socket can be had.
     pub async fn start_with(data: Arc<DataSet>, now: Now, wrap: impl FnOnce(Router) -> Router) -> std::io::Result<Self> {
+        Self::serve(wrap(router(data, now))).await
+    }
+
+    async fn serve(router: Router) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let router = wrap(router(data, now));
         let task = tokio::spawn(async move {
             // axum's accept loop retries by itself and ends only with the task.
             let _ = axum::serve(listener, router).await;
@@ -89,6 +113,10 @@ impl Drop for DemoServer {
 
 /// The API's routes.
 pub fn router(data: Arc<DataSet>, now: Now) -> Router {
+    routes(World { data, live: None, now })
+}
+
+fn routes(world: World) -> Router {
     Router::new()
         .route("/api/v1/query", get(query).post(query))
         .route("/api/v1/query_range", get(query_range).post(query_range))
@@ -100,7 +128,7 @@ pub fn router(data: Arc<DataSet>, now: Now) -> Router {
         .route("/-/healthy", get(async || "Prometheus Server is Healthy.\n"))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-        .with_state(World { data, now })
+        .with_state(world)
 }
 
 #[derive(Deserialize)]
@@ -116,7 +144,8 @@ async fn query(State(world): State<World>, Form(form): Form<QueryForm>) -> Resul
     let body = match form.query.parse().map_err(|why| invalid("query", why))? {
         Query::Number(number) => format!("\"resultType\":\"scalar\",\"result\":{}", point(at, number)),
         Query::Select(selector) => {
-            let found = by_labels(&world.data, |labels| selector.matches(labels));
+            let live = world.live();
+            let found = by_labels(world.data.series.iter().chain(&live), |labels| selector.matches(labels));
             let values = found.into_iter().filter_map(|series| {
                 let value = Walk::new(series, now).at(at)?;
                 Some(format!("{{\"metric\":{},\"value\":{}}}", labels_json(&series.labels), point(at, value)))
@@ -160,7 +189,8 @@ async fn query_range(State(world): State<World>, Form(form): Form<RangeForm>) ->
     match query {
         Query::Number(number) => push_series(&mut result, &Labels::default(), times().map(|at| (at, number))),
         Query::Select(selector) => {
-            for series in by_labels(&world.data, |labels| selector.matches(labels)) {
+            let live = world.live();
+            for series in by_labels(world.data.series.iter().chain(&live), |labels| selector.matches(labels)) {
                 let mut walk = Walk::new(series, now);
                 push_series(&mut result, &series.labels, times().filter_map(|at| Some((at, walk.at(at)?))));
             }
@@ -174,8 +204,11 @@ struct MetadataForm {
     metric: Option<String>,
 }
 
-async fn metadata(Form(form): Form<MetadataForm>) -> Json<serde_json::Value> {
-    let wanted = METRICS.iter().filter(|(name, ..)| form.metric.as_deref().is_none_or(|metric| metric.is_empty() || metric == *name));
+async fn metadata(State(world): State<World>, Form(form): Form<MetadataForm>) -> Json<serde_json::Value> {
+    let wanted = METRICS
+        .iter()
+        .chain(world.live.is_some().then_some(&sandbox::METRIC))
+        .filter(|(name, ..)| form.metric.as_deref().is_none_or(|metric| metric.is_empty() || metric == *name));
     let data: BTreeMap<&str, _> =
         wanted.map(|(name, unit, help)| (*name, json!([{ "type": "gauge", "help": help, "unit": unit }]))).collect();
     Json(json!({ "status": "success", "data": data }))

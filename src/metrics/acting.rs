@@ -3,7 +3,7 @@
 //! Counters and not rates: PromQL makes any rate of them (`docs/metrics.md`). The one open label is the playbook's name, and it is bounded:
 //! names come from the configuration, are there from the start, and what is beyond [`MAX_PLAYBOOKS`] counts as `other`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -17,13 +17,16 @@ use super::label::{ApprovalAnswer, ClosedLabel as _, DecisionLabel, OutcomeLabel
 use super::{add, add_family, add_unit};
 use crate::core::gate::Decision;
 use crate::core::run::{Entry, Outcome, Record, Run};
-use crate::core::time::Span;
+use crate::core::time::{Span, Timestamp};
 
 /// Playbooks with series of their own: ten are bundled, and people write as many again, not a hundred.
 pub const MAX_PLAYBOOKS: usize = 100;
 
 /// What all playbooks beyond [`MAX_PLAYBOOKS`] are counted as.
 const OTHER: &str = "other";
+
+/// Runs of a day that are counted: more than the greatest hourly limit that can be configured lets begin.
+const MAX_BEGUN: usize = 120_000;
 
 /// From a restart that takes seconds to what a person gets to next morning.
 const RECOVERY_BUCKETS_S: [f64; 10] = [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
@@ -45,10 +48,12 @@ pub struct ActingMetrics {
     steps_unknown: Counter,
     auto_approved: Counter,
     /// Runs of the last 24 hours that began without a person's word.
-    pub auto_approved_last_day: Gauge,
-    pub stopped: Gauge,
+    auto_approved_last_day: Gauge,
+    stopped: Gauge,
     recovery_s: Histogram,
     known: Mutex<BTreeSet<String>>,
+    /// When those began that the gauge counts.
+    begun: Mutex<VecDeque<Timestamp>>,
 }
 
 impl ActingMetrics {
@@ -75,6 +80,7 @@ impl ActingMetrics {
                 Histogram::new(RECOVERY_BUCKETS_S),
             ),
             known: Mutex::default(),
+            begun: Mutex::default(),
         }
     }
 
@@ -105,7 +111,10 @@ impl ActingMetrics {
             Record::Proposed { verdict, .. } => drop(self.proposals.get_or_create(&verdict.decision.into()).inc()),
             Record::Approved { .. } => drop(self.approvals.get_or_create(&ApprovalAnswer::Approved).inc()),
             Record::Rejected { .. } => drop(self.approvals.get_or_create(&ApprovalAnswer::Denied).inc()),
-            Record::Claimed { .. } if run.is_some_and(|run| run.approved.is_none()) => drop(self.auto_approved.inc()),
+            Record::Claimed { .. } if run.is_some_and(|run| run.approved.is_none()) => {
+                self.auto_approved.inc();
+                self.begun(entry.at);
+            }
             Record::Ended { end: crate::core::playbook::StepEnd::Unknown, .. } => drop(self.steps_unknown.inc()),
             Record::Stopped { .. } => drop(self.stopped.set(1)),
             Record::Resumed { .. } => drop(self.stopped.set(0)),
@@ -114,7 +123,36 @@ impl ActingMetrics {
         }
     }
 
-    fn closed(&self, outcome: Outcome, run: Option<&Run>, at: crate::core::time::Timestamp) {
+    /// What the ledger holds from before the start, for what a process can't count by itself.
+    pub fn remember<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
+        let mut by_people = BTreeSet::new();
+        for entry in entries {
+            match &entry.record {
+                Record::Approved { run, .. } => drop(by_people.insert(*run)),
+                Record::Claimed { run, .. } if !by_people.contains(run) => self.begun(entry.at),
+                Record::Stopped { .. } => drop(self.stopped.set(1)),
+                Record::Resumed { .. } => drop(self.stopped.set(0)),
+                _ => {}
+            }
+        }
+    }
+
+    fn begun(&self, at: Timestamp) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.push_back(at);
+        if begun.len() > MAX_BEGUN {
+            begun.pop_front();
+        }
+    }
+
+    /// Sets the gauge of the last 24 hours.
+    pub fn count_last_day(&self, now: Timestamp) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.retain(|at| now - *at < Span::DAY);
+        self.auto_approved_last_day.set(begun.len() as i64);
+    }
+
+    fn closed(&self, outcome: Outcome, run: Option<&Run>, at: Timestamp) {
         self.closed.get_or_create(&outcome.into()).inc();
         if outcome == Outcome::Expired {
             self.approvals.get_or_create(&ApprovalAnswer::Expired).inc();
@@ -151,5 +189,85 @@ impl From<Outcome> for OutcomeLabel {
             Outcome::RolledBack => Self::RolledBack,
             Outcome::Escalated => Self::Escalated,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Metrics;
+    use super::super::text::Exposition;
+    use super::*;
+    use crate::core::gate::{Mode, Settings};
+    use crate::core::playbook::{Facts, StepEnd};
+    use crate::core::run::fixtures::{around, playbook, prediction, settings};
+    use crate::core::run::{Input, Known, Runs, Turnout, World};
+    use crate::core::topology::Topology;
+
+    /// One run by the gate and one that a person approved, each from its proposal to its outcome.
+    fn lived(metrics: &ActingMetrics) -> (Vec<Entry>, Timestamp) {
+        let (mut now, mut all, mut runs) = (Timestamp::from_millis(1_793_577_600_000), Vec::new(), Runs::default());
+        let (facts, topology, playbook) = (Facts::default(), Topology::default(), playbook("restart", (1, 1, false)));
+        for (pod, mode) in [(0, Mode::Execute), (1, Mode::Ask)] {
+            let (prediction, around) = (prediction(pod, now), around());
+            let settings = Settings { mode, ..settings() };
+            let known = Known { prediction: &prediction, facts: &facts, around: &around };
+            let mut feed = |now: Timestamp, input: Input<'_>, runs: &mut Runs| {
+                let turn = runs.step(now, input, World { settings: &settings, topology: &topology });
+                for entry in &turn.records {
+                    metrics.record(entry, entry.record.run().and_then(|run| runs.get(run)));
+                }
+                all.extend(turn.records);
+            };
+            feed(now, Input::Prediction { known, playbooks: &[&playbook] }, &mut runs);
+            let run = runs.open().next().unwrap().0;
+            feed(now, Input::Approval { run, by: "ann", is_approved: true, reason: "" }, &mut runs);
+            feed(now, Input::Targets { run, targets: &[format!("pod-{pod}")], known: Some(known) }, &mut runs);
+            let what = Turnout { step: 0, attempt: 1, is_undo: false };
+            feed(now, Input::Report { run, what, end: StepEnd::Succeeded, note: "" }, &mut runs);
+            feed(now, Input::Measured { run, value: Some(0.1) }, &mut runs);
+            now = now + Span::MINUTE;
+            feed(now, Input::Measured { run, value: Some(0.1) }, &mut runs);
+        }
+        (all, now)
+    }
+
+    #[test]
+    fn what_happens_is_counted_where_it_belongs_and_the_day_is_known_over_a_restart() {
+        let (before, after) = (Metrics::new(), Metrics::new());
+        before.acting.introduce(["restart", "unused"]);
+        let (entries, now) = lived(&before.acting);
+        before.acting.count_last_day(now);
+        let text = before.encode(Exposition::Text);
+        for line in [
+            "portent_proposals_total{decision=\"allow\"} 1",
+            "portent_proposals_total{decision=\"ask\"} 1",
+            "portent_approvals_total{answer=\"approved\"} 1",
+            "portent_auto_approved_total 1",
+            "portent_auto_approved_last_day 1",
+            "portent_runs_closed_total{outcome=\"verified\"} 2",
+            "portent_playbook_runs_total{playbook=\"restart\",outcome=\"verified\"} 2",
+            "portent_playbook_runs_total{playbook=\"unused\",outcome=\"escalated\"} 0",
+            "portent_recovery_duration_seconds_sum 120",
+            "portent_recovery_duration_seconds_count 2",
+        ] {
+            assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
+        }
+        after.acting.remember(&entries);
+        let last_day = |now: Timestamp| {
+            after.acting.count_last_day(now);
+            after.acting.auto_approved_last_day.get()
+        };
+        assert_eq!((last_day(now), last_day(now + Span::DAY)), (1, 0));
+    }
+
+    #[test]
+    fn playbooks_without_end_cost_no_series_without_end() {
+        let metrics = Metrics::new();
+        let names: Vec<String> = (0..MAX_PLAYBOOKS * 3).map(|i| format!("p{i}")).collect();
+        metrics.acting.introduce(names.iter().map(String::as_str));
+        let text = metrics.encode(Exposition::Text);
+        let series = text.lines().filter(|line| line.starts_with("portent_playbook_runs_total{")).count();
+        assert_eq!(series, (MAX_PLAYBOOKS + 1) * 3);
+        assert!(text.contains("playbook=\"other\""));
     }
 }

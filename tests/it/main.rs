@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "where a test's helper fails, its test fails; clippy knows only the functions marked `#[test]`")]
 
 mod act;
+mod demo;
 mod live;
 mod page;
 mod replay;

@@ -27,8 +27,6 @@ pub struct Ran {
     pub targets: Vec<String>,
     pub service: String,
     pub started_at: Timestamp,
-    /// By the gate alone, without a person's word.
-    pub is_by_gate: bool,
     pub ended: Option<(Timestamp, Ended)>,
 }
 
@@ -75,11 +73,6 @@ impl History {
             }
         }
         self.failures.values_mut().for_each(|(_, last)| *last = *last + by);
-    }
-
-    /// Runs that were started since `from`.
-    pub fn started_since(&self, from: Timestamp) -> impl Iterator<Item = &Ran> {
-        self.runs.iter().filter(move |run| run.started_at >= from)
     }
 
     pub(super) fn runs(&self) -> impl DoubleEndedIterator<Item = &Ran> {

@@ -57,7 +57,7 @@ impl Case {
     fn ran(&mut self, key: u64, ago: Span, ended: Option<Ended>) {
         let started_at = self.now - ago;
         let (playbook, service) = ("restart".to_owned(), "shop".to_owned());
-        self.history.start(Ran { key, playbook, targets: vec!["shop/a".into()], service, started_at, is_by_gate: true, ended: None });
+        self.history.start(Ran { key, playbook, targets: vec!["shop/a".into()], service, started_at, ended: None });
         if let Some(ended) = ended {
             self.history.end(key, started_at + Span::MINUTE, ended);
         }
@@ -70,7 +70,6 @@ impl Case {
             targets: vec![format!("t{key}")],
             service: service.into(),
             started_at: self.now - ago,
-            is_by_gate: true,
             ended: Some((self.now, Ended::Helped)),
         };
         self.history.start(ran);

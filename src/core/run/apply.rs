@@ -49,7 +49,6 @@ impl Runs {
                     targets: run.proposal.targets.clone(),
                     service,
                     started_at: at,
-                    is_by_gate: run.approved.is_none(),
                     ended: None,
                 });
             }
