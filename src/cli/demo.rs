@@ -136,26 +136,26 @@ impl Demo {
         };
         tokio::pin!(over);
         let mut interrupted = false;
-        let mut slow_until = None;
+        // While its own process is acted on.
+        let mut slow = None;
         loop {
-            let fast_again = slow_until.unwrap_or_else(|| tokio::time::Instant::now() + ACTING_TIMEOUT);
             tokio::select! {
                 Some(effect) = effects.recv() => {
                     story.tell(&effect);
                     if matches!(&effect, Effect::Raised(p) if p.watch == SANDBOX_WATCH.name) {
                         clock.set_speed(self.speed.min(ACTING_SPEED))?;
-                        slow_until = Some(tokio::time::Instant::now() + ACTING_TIMEOUT);
+                        slow = Some(Box::pin(tokio::time::sleep(ACTING_TIMEOUT)));
                     }
                 }
                 Some(event) = hooks.recv() => {
                     if story.hook(&event) == Heard::SandboxClosed {
                         clock.set_speed(self.speed)?;
-                        slow_until = None;
+                        slow = None;
                     }
                 }
-                () = tokio::time::sleep_until(fast_again), if slow_until.is_some() => {
+                () = over_with(slow.as_mut()) => {
                     clock.set_speed(self.speed)?;
-                    slow_until = None;
+                    slow = None;
                 }
                 () = super::stopped() => { interrupted = true; break }
                 () = &mut over => break,
@@ -173,6 +173,14 @@ impl Demo {
         drop(sandbox);
         story.sum_up(data.samples(), clock.now() - live_from, (began.now() - begun_at).to_std(), interrupted);
         Ok(())
+    }
+}
+
+/// Done with the timer; never, while there is none.
+async fn over_with(timer: Option<&mut std::pin::Pin<Box<tokio::time::Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
     }
 }
 

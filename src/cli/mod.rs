@@ -21,6 +21,7 @@ mod remote;
 mod run;
 mod sandbox;
 mod token;
+mod sandbox;
 
 use std::process::ExitCode;
 

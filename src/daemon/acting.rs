@@ -40,6 +40,8 @@ const CLOCK_IS_SET: Span = Span::from_secs(5);
 const FAILURE_LASTS: Span = Span::from_secs(10);
 /// How an actuator that hangs beyond its own time limit is waited for.
 const HANGING: Duration = Duration::from_secs(20);
+/// How long the first reading after a start is waited for: half of the time in which it must be known what would be acted on.
+const FIRST_READING: Duration = Duration::from_secs(30);
 /// How long the check's value before anything is done is waited for.
 const BEFORE_WITHIN: Duration = Duration::from_secs(5);
 /// Who stops everything by the file.
@@ -389,6 +391,12 @@ async fn probe(shared: &Shared, run: RunKey, what: Turnout, does: Do, targets: V
 
 /// What the playbook would act on now, and whether the gate still says so.
 async fn read(shared: &Arc<Shared>, run: RunKey) {
+    // After a restart nobody knows what is open and how fresh the data is before the first reading has ended; what a person approved
+    // is not given up for that.
+    let patience = Instant::now() + FIRST_READING;
+    while shared.health().ticks == 0 && Instant::now() < patience {
+        tokio::time::sleep(BEAT).await;
+    }
     let Some(known) = shared.acting.runs.lock().await.get(run).cloned() else { return };
     let prediction =
         shared.engine().lives().find(|life| life.prediction.id == known.proposal.prediction).map(|life| life.prediction.clone());

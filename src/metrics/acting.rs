@@ -247,7 +247,7 @@ mod tests {
             "portent_runs_closed_total{outcome=\"verified\"} 2",
             "portent_playbook_runs_total{playbook=\"restart\",outcome=\"verified\"} 2",
             "portent_playbook_runs_total{playbook=\"unused\",outcome=\"escalated\"} 0",
-            "portent_recovery_duration_seconds_sum 120",
+            "portent_recovery_duration_seconds_sum 120.0",
             "portent_recovery_duration_seconds_count 2",
         ] {
             assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
