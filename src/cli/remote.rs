@@ -177,6 +177,9 @@ fn print_status(status: &StatusReport, series: &[SeriesReport]) -> std::io::Resu
     for reason in &status.readiness.reasons {
         writeln!(out, "  {reason}")?;
     }
+    for fault in &status.playbooks_refused {
+        writeln!(out, "  refused: {fault}")?;
+    }
     let c = &status.counts;
     writeln!(
         out,

@@ -9,7 +9,7 @@ use super::error::Position;
 use super::fields::Fields;
 use super::reader::Cx;
 use super::tree::{Node, Value};
-use super::valid::{Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
+use super::valid::{Books, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
 use super::{DEFAULT_LISTEN, http, notify, playbook, server, settings, source, watch};
 use crate::core::playbook::Playbook;
@@ -47,9 +47,9 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
         }
     }
     let before = cx.errors.len();
-    let playbooks = read_playbooks(&mut fields, cx);
+    let (playbooks, books) = read_playbooks(&mut fields, cx);
     let playbook_names: Vec<&str> = playbooks.iter().map(|p| p.name.as_str()).collect();
-    let playbooks_are_known = cx.errors.len() == before;
+    let playbooks_are_known = cx.errors.len() == before && books.refused.is_empty();
     let packs = fields.take("packs").map(|n| read_packs(n, &names, cx)).unwrap_or_default();
     let known = Known { sources: &names, playbooks: playbooks_are_known.then_some(&playbook_names) };
     let own = fields.take("watches").map(|n| read_watches(n, known, cx)).unwrap_or_default();
@@ -83,6 +83,7 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
         watches,
         notify,
         playbooks,
+        books,
         interval,
         data_dir,
         chart_dir,
@@ -113,6 +114,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         watches: Vec::new(),
         notify: Vec::new(),
         playbooks: playbooks::all().iter().map(|embedded| embedded.playbook.clone()).collect(),
+        books: Books::default(),
         interval: DEFAULT_INTERVAL,
         chart_dir: Some(data_dir.join("charts")),
         data_dir,
@@ -156,18 +158,14 @@ fn read_sources(node: Option<&Node>, cx: &mut Cx) -> Vec<SourceConfig> {
     items.iter().filter_map(|item| source::read(item, cx)).collect()
 }
 
-fn read_playbooks(fields: &mut Fields<'_>, cx: &mut Cx) -> Vec<Playbook> {
-    let mut own = Vec::new();
-    if let Some(node) = fields.take("playbooks_dir") {
-        own.extend(playbook::read_dir(node, cx).into_iter().map(|p| (p, node.at)));
-    }
-    if let Some(node) = fields.take("playbooks") {
-        own.extend(playbook::read_list(node, cx).into_iter().map(|p| (p, node.at)));
-    }
-    unique("playbook", own.iter().map(|(p, at)| (p.name.as_str(), *at)), cx);
-    let embedded = playbooks::all().iter().map(|e| &e.playbook);
-    let kept: Vec<Playbook> = embedded.filter(|e| own.iter().all(|(p, _)| p.name != e.name)).cloned().collect();
-    kept.into_iter().chain(own.into_iter().map(|(p, _)| p)).collect()
+fn read_playbooks(fields: &mut Fields<'_>, cx: &mut Cx) -> (Vec<Playbook>, Books) {
+    let (dir, list) = (fields.take("playbooks_dir"), fields.take("playbooks"));
+    let playbook::Gathered { books: own, refused, refused_files, refused_names, dir } = playbook::gather(dir, list, cx);
+    let is_taken = |name: &String| own.iter().any(|book| book.playbook.name == *name) || refused_names.contains(name);
+    let kept = playbooks::all().iter().map(|e| &e.playbook).filter(|e| !is_taken(&e.name)).cloned();
+    let playbooks = kept.chain(own.iter().map(|book| book.playbook.clone())).collect();
+    let files = own.iter().filter_map(|book| Some((book.playbook.name.clone(), book.file.clone()?))).collect();
+    (playbooks, Books { files, dir, refused, refused_files })
 }
 
 /// A pack's name, or `{ name, source }`; without a source it looks at all of them.

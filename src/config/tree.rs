@@ -65,6 +65,12 @@ impl Node {
         }
     }
 
+    /// A mapping's value.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
     /// Nothing stands here: `key:`, `key: ~` or `key: null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))

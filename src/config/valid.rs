@@ -1,5 +1,6 @@
 //! The validated configuration: plain data that nobody checks again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::act::ActConfig;
+use super::error::ConfigError;
 use crate::core::access::Access;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
@@ -26,6 +28,8 @@ pub struct Config {
     pub notify: Vec<NotifyConfig>,
     /// The embedded playbooks and the user's; a user's one replaces an embedded one of the same name.
     pub playbooks: Vec<Playbook>,
+    /// Where the user's come from, and which files were refused.
+    pub books: Books,
     /// The tick.
     pub interval: Span,
     pub data_dir: PathBuf,
@@ -39,6 +43,18 @@ pub struct Config {
     pub log: LogConfig,
     pub act: ActConfig,
     pub limits: LimitsConfig,
+}
+
+/// The user's files of playbooks.
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    /// The file of each playbook that has one, by name.
+    pub files: BTreeMap<String, PathBuf>,
+    pub dir: Option<PathBuf>,
+    /// Every fault of the files that were refused; the rest is used.
+    pub refused: Vec<ConfigError>,
+    /// How many those are.
+    pub refused_files: usize,
 }
 
 /// A place that samples come from.

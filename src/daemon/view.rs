@@ -156,6 +156,7 @@ impl View for DaemonView {
                 ledger_bytes: health.storage.1,
                 last_checkpoint: health.last_checkpoint,
             },
+            playbooks_refused: shared.config().books.refused.iter().map(ToString::to_string).collect(),
             resident_memory_bytes: process::resident_memory_bytes(),
         }
     }

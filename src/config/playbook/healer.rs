@@ -23,7 +23,7 @@ use super::parts;
 use crate::config::fields::Fields;
 use crate::config::reader::Cx;
 use crate::config::tree::{Entry, Node, Value};
-use crate::core::playbook::{After, Compare, Condition, Do, Playbook, Rollback, Step, StepEnd, Trigger, USUAL_PRIORITY};
+use crate::core::playbook::{After, Compare, Condition, Do, Kind, Playbook, Rollback, Step, StepEnd, Trigger, USUAL_PRIORITY};
 use crate::core::time::Span;
 
 pub(super) const API_VERSION: &str = "healer.platform/v1";
@@ -32,13 +32,8 @@ pub(super) const API_VERSION: &str = "healer.platform/v1";
 const CONDITIONS: [(&str, Option<StepEnd>); 3] =
     [("always", None), ("on_success", Some(StepEnd::Succeeded)), ("on_failure", Some(StepEnd::Failed))];
 
-fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    let Value::Map(entries) = &node.value else { return None };
-    entries.iter().find(|entry| entry.key == key)
-}
-
 pub(super) fn is_healer(node: &Node) -> bool {
-    entry(node, "apiVersion").is_some_and(|e| matches!(&e.node.value, Value::Scalar { text, .. } if text == API_VERSION))
+    node.get("apiVersion").is_some_and(|node| matches!(&node.value, Value::Scalar { text, .. } if text == API_VERSION))
 }
 
 pub(super) fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
@@ -77,7 +72,20 @@ pub(super) fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
     let name = name?;
     let about = about.unwrap_or_else(|| name.clone());
     let (enabled, mode, target, cooldown, verify) = (true, None, None, None, None);
-    Some(Playbook { name, about, enabled, priority: USUAL_PRIORITY, mode, when, target, cooldown, steps, verify, rollback })
+    Some(Playbook {
+        name,
+        about,
+        kind: Kind::Playbook,
+        enabled,
+        priority: USUAL_PRIORITY,
+        mode,
+        when,
+        target,
+        cooldown,
+        steps,
+        verify,
+        rollback,
+    })
 }
 
 fn body(mut spec: Fields<'_>, about: &mut Option<String>, cx: &mut Cx) -> (Trigger, Vec<Step>, Rollback) {
@@ -129,8 +137,8 @@ fn action(node: &Node, before: Option<String>, index: usize, cx: &mut Cx) -> Opt
         cx.wrong(node, "an action", "a mapping (key: value)");
         return None;
     };
-    let action = match entry(node, "type") {
-        Some(entry) => cx.name(&entry.node, "type"),
+    let action = match node.get("type") {
+        Some(node) => cx.name(node, "type"),
         None => {
             cx.error(node.at, "an action lacks \"type\"");
             None

@@ -47,7 +47,7 @@ fn labels(node: &Node, cx: &mut Cx) -> BTreeMap<String, String> {
     entries.iter().filter_map(|e| cx.text(&e.node, &e.key).map(|value| (e.key.clone(), value))).collect()
 }
 
-fn conditions(node: &Node, cx: &mut Cx) -> Vec<Condition> {
+pub(super) fn conditions(node: &Node, cx: &mut Cx) -> Vec<Condition> {
     let items = node.items();
     if items.len() > MAX_CONDITIONS {
         cx.error(node.at, format!("conditions: found {}, want {MAX_CONDITIONS} at most", items.len()));

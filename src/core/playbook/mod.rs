@@ -24,6 +24,8 @@ use super::time::Span;
 pub struct Playbook {
     pub name: String,
     pub about: String,
+    #[serde(default, skip_serializing_if = "Kind::is_playbook")]
+    pub kind: Kind,
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub enabled: bool,
     /// 1 to 10, the most urgent first: of several that are for one prediction, who goes first.
@@ -46,6 +48,27 @@ pub struct Playbook {
     pub verify: Option<Check>,
     #[serde(default, skip_serializing_if = "Rollback::is_default")]
     pub rollback: Rollback,
+}
+
+/// What it calls itself. Both are read, judged and run alike; a policy is one that lives by its conditions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    #[default]
+    Playbook,
+    Policy,
+}
+
+impl Kind {
+    pub const ALL: [(&'static str, Self); 2] = [("Playbook", Self::Playbook), ("Policy", Self::Policy)];
+
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+    fn is_playbook(&self) -> bool {
+        *self == Self::Playbook
+    }
 }
 
 /// Whether and how long steps are taken back when the run did not help.

@@ -100,6 +100,7 @@ impl View for Double {
                 ..CalibrationReport::default()
             },
             storage: StorageReport { store_bytes: Some(2 << 20), ledger_bytes: Some(40_960), last_checkpoint: Some(NOW - Span::MINUTE) },
+            playbooks_refused: vec!["playbooks/faulty.yaml:4:5: a step lacks \"action\"".to_owned()],
             resident_memory_bytes: crate::metrics::process::resident_memory_bytes(),
         }
     }
