@@ -9,6 +9,7 @@ mod anomalies;
 mod client;
 pub mod error;
 pub(crate) mod fields;
+mod health;
 mod http;
 pub(crate) mod nearest;
 mod notify;

@@ -11,7 +11,8 @@ use super::reader::Cx;
 use super::tree::{Node, Value};
 use super::valid::{Books, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, http, notify, playbook, server, settings, source, watch};
+use super::{DEFAULT_LISTEN, health, http, notify, playbook, server, settings, source, watch};
+use crate::core::health::HealthCheck;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -25,6 +26,8 @@ const DEFAULT_DATA_DIR: &str = "./portent-data";
 const MAX_SOURCES: usize = 100;
 const MAX_RECEIVERS: usize = 100;
 const MAX_WATCHES: usize = 5_000;
+/// Most health checks of one file: each is a request a tick.
+const MAX_CHECKS: usize = 200;
 
 /// The configuration as far as it could be read; it counts only when `cx` has no errors.
 pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
@@ -54,6 +57,8 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let known = Known { sources: &names, playbooks: playbooks_are_known.then_some(&playbook_names) };
     let own = fields.take("watches").map(|n| read_watches(n, known, cx)).unwrap_or_default();
     let mut watches = with_packs(own, &packs);
+    let taken: Vec<&str> = watches.iter().map(|watch| &*watch.name).collect();
+    let checks = fields.take("checks").map(|n| read_checks(n, known, &taken, cx)).unwrap_or_default();
     // A calendar of all: of each watch that has none of its own.
     let holidays = fields.take("calendar").map(|n| watch::read_calendar(n, cx)).unwrap_or_default();
     watches.iter_mut().filter(|watch| watch.holidays.is_empty()).for_each(|watch| watch.holidays.clone_from(&holidays));
@@ -81,6 +86,7 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
         sources,
         packs,
         watches,
+        checks,
         notify,
         playbooks,
         books,
@@ -112,6 +118,7 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         sources: vec![SourceConfig { name, prometheus: PrometheusConfig::plain(url) }],
         packs,
         watches: Vec::new(),
+        checks: Vec::new(),
         notify: Vec::new(),
         playbooks: playbooks::all().iter().map(|embedded| embedded.playbook.clone()).collect(),
         books: Books::default(),
@@ -205,6 +212,17 @@ fn read_watches(node: &Node, known: Known<'_>, cx: &mut Cx) -> Vec<Watch> {
     let items = limited(node, "watches", MAX_WATCHES, cx);
     unique("watch", written_names(Some(node)).into_iter(), cx);
     items.iter().filter_map(|item| watch::read(item, known, cx)).collect()
+}
+
+/// A check has a name of its own: playbooks know it by that, as they know watches.
+fn read_checks(node: &Node, known: Known<'_>, taken: &[&str], cx: &mut Cx) -> Vec<HealthCheck> {
+    let items = limited(node, "checks", MAX_CHECKS, cx);
+    let names = written_names(Some(node));
+    unique("check", names.iter().copied(), cx);
+    for (name, at) in names.into_iter().filter(|(name, _)| taken.contains(name)) {
+        cx.error(at, format!("check {name:?} has the name of a watch"));
+    }
+    items.iter().filter_map(|item| health::read(item, known, cx)).collect()
 }
 
 /// The user's watches and those of the packs in use. A watch of the user's replaces a pack's of the same name on the same source: that is

@@ -11,6 +11,7 @@ use url::Url;
 use super::act::ActConfig;
 use super::error::ConfigError;
 use crate::core::access::Access;
+use crate::core::health::HealthCheck;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -25,6 +26,8 @@ pub struct Config {
     pub packs: Vec<PackUse>,
     /// The watches written out in the file, and those of every pack that needs no probe. Names unique.
     pub watches: Vec<Watch>,
+    /// Names unique among these and the watches.
+    pub checks: Vec<HealthCheck>,
     pub notify: Vec<NotifyConfig>,
     /// The embedded playbooks and the user's; a user's one replaces an embedded one of the same name.
     pub playbooks: Vec<Playbook>,

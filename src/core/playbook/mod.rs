@@ -15,6 +15,7 @@ pub use trigger::{Compare, Condition, Facts, Field, Trigger, Unmet};
 
 use super::gate::Mode;
 use super::labels::Labels;
+use super::prediction::Cause;
 use super::template::Template;
 use super::time::Span;
 
@@ -126,7 +127,12 @@ impl Playbook {
     /// Whether this playbook is for a prediction of `watch` on a series with `labels`: because the watch suggests it by name, or because
     /// its own conditions name the watch, its code or its labels. A playbook without conditions is for nobody by itself.
     pub fn is_for(&self, watch: &str, code: &str, suggested: &[String], labels: &Labels) -> bool {
-        self.enabled && self.when.is_about(watch, code, labels, suggested.contains(&self.name))
+        self.is_for_cause(Cause::Breach, watch, code, suggested, labels)
+    }
+
+    /// The same for what is no prediction: `watch` is then the one that looks at an anomaly's series, or a health check's name.
+    pub fn is_for_cause(&self, cause: Cause, watch: &str, code: &str, suggested: &[String], labels: &Labels) -> bool {
+        self.enabled && self.when.is_on(cause) && self.when.is_about(watch, code, labels, suggested.contains(&self.name))
     }
 
     pub fn suggestion(&self) -> Suggestion {

@@ -243,10 +243,35 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
 }
 
 #[tokio::test]
+async fn a_playbook_is_asked_for_with_a_name_and_the_labels_of_a_series() {
+    let server = start(busy(), Settings::default()).await;
+    let ask = async |path: &str| answer(server.http.post(server.url(&format!("/api/v1/playbooks/{path}")))).await;
+    let (status, _, body) = ask("free-space/run?on=instance=db-1,mountpoint=/data&by=ann&dry_run=true").await;
+    let said: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &said["data"]["labels"]), (200, &serde_json::json!({ "instance": "db-1", "mountpoint": "/data" })));
+    let document = server.json("/api/v1/openapi.json").await.1;
+    assert_matches(&document, "Plan", &[said["data"].clone()]);
+    assert_eq!(ask("free-space/run?on=instance=db-1&by=ann").await.0, 409, "why it can't be is a conflict");
+    for wrong in [
+        "on=instance=db-1",
+        "on=&by=ann",
+        "by=ann",
+        "on=instance&by=ann",
+        "on=in-stance=a&by=ann",
+        "on=a=b&by=ann&dry_run=yes",
+        "on=a=b&on2=c&by=ann",
+    ] {
+        assert_eq!(ask(&format!("free-space/run?{wrong}")).await.0, 400, "{wrong}");
+    }
+    assert_eq!(answer(server.http.get(server.url("/api/v1/playbooks/a/run?on=a=b&by=ann"))).await.0, 405, "looking changes nothing");
+}
+
+#[tokio::test]
 async fn without_a_login_nobody_decides_from_elsewhere() {
     let server = start_on("0.0.0.0:0", busy(), Settings::default()).await;
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", server.address.port());
-    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
+    let run = "/api/v1/playbooks/a/run?on=a=b&by=ann&dry_run=true";
+    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", run, &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
         assert_eq!(answer(server.http.post(url(path))).await.0, 403, "{path}");
     }
     assert_eq!(answer(server.http.get(url("/api/v1/approvals"))).await.0, 200, "reading is free");
