@@ -86,6 +86,7 @@ impl Remote {
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             Failure::new(format!("cannot ask the daemon at {}: {why}", self.url))
                 .hint("is it running (portent run)? name another with --url")
+                .unreachable()
         })?;
         let envelope: Envelope<T> =
             serde_json::from_slice(&body).map_err(|error| Failure::new(format!("cannot read the answer of {}: {error}", self.url)))?;

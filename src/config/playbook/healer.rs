@@ -28,6 +28,22 @@ use crate::core::time::Span;
 
 pub(super) const API_VERSION: &str = "healer.platform/v1";
 
+/// The older types that are verbs of one of our actuators, and the verb. Names of what is acted on come from the series' labels there.
+const CLUSTER_TYPES: [(&str, &str); 9] = [
+    ("scale", "scale"),
+    ("restart", "rollout_restart"),
+    ("restart_pod", "restart_pod"),
+    ("rollout_restart", "rollout_restart"),
+    ("rollback", "rollback"),
+    ("cordon", "cordon"),
+    ("drain", "drain"),
+    ("annotate", "annotate"),
+    ("patch_limits", "patch_limits"),
+];
+
+/// Types that only tell somebody something.
+const TELLING_TYPES: [&str; 3] = ["notify", "alert", "notification"];
+
 /// When an action is done, by what became of the one before it.
 const CONDITIONS: [(&str, Option<StepEnd>); 3] =
     [("always", None), ("on_success", Some(StepEnd::Succeeded)), ("on_failure", Some(StepEnd::Failed))];
@@ -93,7 +109,9 @@ fn body(mut spec: Fields<'_>, about: &mut Option<String>, cx: &mut Cx) -> (Trigg
         *about = cx.text(node, "description");
     }
     let when = spec.need("trigger", cx).and_then(|n| trigger(n, cx)).unwrap_or_default();
-    let steps = spec.need("actions", cx).map(|n| actions(n, cx)).unwrap_or_default();
+    let mut steps = spec.need("actions", cx).map(|n| actions(n, cx)).unwrap_or_default();
+    let said = about.clone().unwrap_or_else(|| "a playbook is run".to_owned());
+    steps.iter_mut().for_each(|step| translate(&mut step.does, &said));
     let rollback = spec.take("rollback").and_then(|n| parts::rollback(n, cx));
     spec.done(cx);
     // Where nothing is said, nothing was taken back.
@@ -167,6 +185,19 @@ fn action(node: &Node, before: Option<String>, index: usize, cx: &mut Cx) -> Opt
     })
 }
 
+/// From an older type to the actuator that does it, and nothing else of it.
+fn translate(does: &mut Do, about: &str) {
+    if let Some((_, verb)) = CLUSTER_TYPES.iter().find(|(old, _)| *old == does.action) {
+        "kubernetes".clone_into(&mut does.action);
+        does.with.entry("verb".to_owned()).or_insert_with(|| (*verb).into());
+    } else if TELLING_TYPES.contains(&does.action.as_str()) {
+        "notify".clone_into(&mut does.action);
+        // It named a channel at most.
+        let text = does.with.remove("message").unwrap_or_else(|| about.into());
+        does.with.entry("text".to_owned()).or_insert(text);
+    }
+}
+
 fn argument(node: &Node) -> serde_json::Value {
     match &node.value {
         Value::Scalar { text, plain: true } if text.starts_with('+') => serde_json::Value::String(text.clone()),
@@ -207,7 +238,10 @@ spec:
         let condition = &playbook.when.conditions[0];
         assert_eq!((condition.metric.as_str(), condition.is, condition.holds), ("latency_p99", Compare::Ge(2000.0), Span::MINUTE.times(5)));
         let [scale, notify] = &playbook.steps[..] else { panic!() };
-        assert_eq!((scale.does.action.as_str(), scale.does.with["replicas"].as_str()), ("scale", Some("+1")), "one more is not one");
+        assert_eq!((scale.name.as_str(), scale.does.action.as_str()), ("1. scale", "kubernetes"));
+        let with = |key: &str| scale.does.with[key].as_str();
+        assert_eq!((with("verb"), with("replicas")), (Some("scale"), Some("+1")), "one more is not one");
+        assert_eq!(notify.does.with["text"], "Adds a replica when latency grows");
         assert_eq!((scale.timeout, scale.retry.attempts, &scale.when), (Span::MINUTE, 2, &None));
         assert_eq!((notify.does.with["channel"].as_str(), notify.when.as_ref().unwrap().is), (Some("#ops"), StepEnd::Failed));
         assert!(playbook.rollback.enabled && playbook.rollback.window == Span::MINUTE.times(10));

@@ -1,7 +1,13 @@
 //! Reads playbooks: written out in the configuration, in files it names, or in a folder of theirs.
 
 mod healer;
+mod lint;
 mod parts;
+#[cfg(test)]
+mod schema_tests;
+
+pub use lint::{Lint, lint};
+pub(in crate::config) use parts::compare;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +38,11 @@ pub struct Book {
 }
 
 impl Book {
+    /// What holds its steps: the whole of it, or `spec` in the older form.
+    fn body(&self) -> &Node {
+        self.node.get("spec").filter(|_| healer::is_healer(&self.node)).unwrap_or(&self.node)
+    }
+
     /// Where its name stands.
     fn name_at(&self) -> Position {
         named(&self.node).map_or(self.node.at, |node| node.at)
@@ -58,7 +69,7 @@ pub struct Gathered {
 /// What `playbooks_dir` and `playbooks` say. Faults of playbooks that are written out there are the configuration's own.
 pub fn gather(dir: Option<&Node>, list: Option<&Node>, cx: &mut Cx) -> Gathered {
     let mut all = Gathered::default();
-    for node in dir {
+    if let Some(node) = dir {
         let path = cx.text(node, "playbooks_dir").map(|text| cx.path(&text));
         for file in path.as_deref().map(|path| files_of(path, node, cx)).unwrap_or_default() {
             all.add_file(&file, node, "playbooks_dir", cx);
@@ -76,6 +87,21 @@ pub fn gather(dir: Option<&Node>, list: Option<&Node>, cx: &mut Cx) -> Gathered 
         }
     }
     all
+}
+
+/// The playbooks of a configuration file, whatever else is wrong with it.
+///
+/// # Errors
+/// Why it can't be read at all.
+pub fn gather_of(path: &Path) -> Result<Gathered, String> {
+    let shown = path.display();
+    let text = super::read_text(path).map_err(|fault| format!("cannot read {shown}: {fault}"))?;
+    let mut cx = Cx::new(path);
+    let node = cx.tree(&text);
+    let (dir, list) = (node.as_ref().and_then(|n| n.get("playbooks_dir")), node.as_ref().and_then(|n| n.get("playbooks")));
+    let mut gathered = gather(dir, list, &mut cx);
+    gathered.refused.splice(..0, cx.errors);
+    Ok(gathered)
 }
 
 impl Gathered {
