@@ -25,19 +25,20 @@ fn every_embedded_playbook_is_read_and_is_for_nobody_unless_suggested() {
 }
 
 #[test]
-fn every_embedded_playbook_lints_clean_but_for_what_only_a_configuration_allows() {
+fn every_embedded_playbook_lints_clean() {
     let now: crate::act::Now = Arc::new(|| Timestamp::from_millis(0));
     let actuators = actuators(Settings::default(), &now);
     let mut linted = 0;
     for embedded in all() {
-        for found in lint(&embedded.book, &actuators) {
+        for found in lint(&embedded.book, &actuators, false) {
             let message = &found.found.message;
-            let of_configuration = !found.is_error && message.contains("would refuse it with this configuration");
-            assert!(of_configuration, "{}: {message}", embedded.playbook.name);
+            // Where this build has no such actuator, nobody can say whether its arguments are right.
+            let is_of_build = !actuators.contains_key("kubernetes") && message.contains("there is no actuator \"kubernetes\"");
+            assert!(is_of_build, "{}: {message}", embedded.playbook.name);
         }
         linted += embedded.playbook.steps.len();
     }
-    assert!(linted > 40, "{linted}");
+    assert!(linted > 35, "{linted}");
 }
 
 /// What is predicted of a latency now at one value and going to another.

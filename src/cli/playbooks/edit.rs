@@ -61,7 +61,7 @@ impl Edit {
                 eprintln!("{}: nothing was changed", file.display());
                 return Ok(ExitCode::SUCCESS);
             }
-            if is_fine(&text, &file, &actuators) {
+            if is_fine(&text, &file, &actuators, config.is_some()) {
                 break;
             }
             if !again() {
@@ -127,8 +127,8 @@ fn edit(copy: &Path) -> Result<(), Failure> {
     }
 }
 
-fn is_fine(text: &str, file: &Path, actuators: &Actuators) -> bool {
-    let found = lint::all(text, file, actuators);
+fn is_fine(text: &str, file: &Path, actuators: &Actuators, is_configured: bool) -> bool {
+    let found = lint::all(text, file, actuators, is_configured);
     found.iter().for_each(|one| eprintln!("{}", lint::line(one)));
     found.iter().all(|one| !one.is_error)
 }

@@ -46,7 +46,7 @@ impl Lint {
         let actuators = actuators_of(config.as_ref());
         let (books, refused) = self.books()?;
         let mut found: Vec<playbook::Lint> = refused.into_iter().map(|found| playbook::Lint { found, is_error: true }).collect();
-        found.extend(books.iter().flat_map(|book| lint(book, &actuators)));
+        found.extend(books.iter().flat_map(|book| lint(book, &actuators, config.is_some())));
         let errors = found.iter().filter(|lint| lint.is_error).count();
         if is_table(self.output) {
             found.iter().for_each(|lint| println!("{}", line(lint)));
@@ -96,9 +96,9 @@ fn json(lint: &playbook::Lint) -> serde_json::Value {
 }
 
 /// Everything about one text that `file` is to hold.
-pub fn all(text: &str, file: &std::path::Path, actuators: &Actuators) -> Vec<playbook::Lint> {
+pub fn all(text: &str, file: &std::path::Path, actuators: &Actuators, is_configured: bool) -> Vec<playbook::Lint> {
     match playbook::read_text(text, file) {
-        Ok(book) => lint(&book, actuators),
+        Ok(book) => lint(&book, actuators, is_configured),
         Err(refused) => refused.faults.into_iter().map(|found| playbook::Lint { found, is_error: true }).collect(),
     }
 }

@@ -35,8 +35,8 @@ pub struct Run {
     #[arg(long)]
     dry_run: bool,
     /// Who asks
-    #[arg(long, env = "USER", default_value = "somebody")]
-    by: String,
+    #[arg(long, env = "USER")]
+    by: Option<String>,
     #[command(flatten)]
     of: Of,
     #[command(flatten)]
@@ -46,8 +46,13 @@ pub struct Run {
 impl Run {
     pub fn run(self) -> Outcome {
         let on = labels(&self.on).map_err(Failure::usage)?;
+        // Who only looks needs no name.
+        let by = self.remote.by(self.by.as_deref().or_else(|| self.dry_run.then_some("somebody")))?;
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("on", &self.on).append_pair("by", &self.by).append_pair("dry_run", if self.dry_run { "true" } else { "false" });
+        query.append_pair("on", &self.on).append_pair("dry_run", if self.dry_run { "true" } else { "false" });
+        if !by.is_empty() {
+            query.append_pair("by", by);
+        }
         let name: String = url::form_urlencoded::byte_serialize(self.name.as_bytes()).collect();
         let path = format!("/api/v1/playbooks/{name}/run?{}", query.finish());
         let report = match self.remote.post::<PlanReport>(&path) {

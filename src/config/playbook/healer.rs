@@ -247,7 +247,8 @@ spec:
         assert!(playbook.rollback.enabled && playbook.rollback.window == Span::MINUTE.times(10));
         let flat = TEXT.replace("metadata: { name: scale-on-load, description: Adds a replica when latency grows }", "name: scale-on-load");
         let flat = flat.replace("spec:\\n", "").replace("spec:\n", "").replace("\n  ", "\n");
-        assert_eq!(read_text(&flat).0.unwrap_or_else(|| panic!("{:?}", read_text(&flat).1)).steps, playbook.steps);
+        let flat = read_text(&flat).0.unwrap_or_else(|| panic!("{:?}", read_text(&flat).1));
+        assert_eq!((&flat.steps[0], &flat.when, flat.rollback), (&playbook.steps[0], &playbook.when, playbook.rollback));
     }
 
     #[test]

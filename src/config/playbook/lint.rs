@@ -19,9 +19,10 @@ pub struct Lint {
     pub is_error: bool,
 }
 
-/// Everything there is to say about a playbook that could be read.
-pub fn lint(book: &Book, actuators: &Actuators) -> Vec<Lint> {
-    let mut linter = Linter { book, actuators, found: Vec::new() };
+/// Everything there is to say about a playbook that could be read. `is_configured`: the actuators are those of the configuration that it is
+/// for, so what they do not allow is worth a word.
+pub fn lint(book: &Book, actuators: &Actuators, is_configured: bool) -> Vec<Lint> {
+    let mut linter = Linter { book, actuators, is_configured, found: Vec::new() };
     let playbook = &book.playbook;
     let steps = book.body().get("steps").or_else(|| book.body().get("actions"));
     let nodes = steps.map(Node::items).unwrap_or_default();
@@ -38,6 +39,7 @@ pub fn lint(book: &Book, actuators: &Actuators) -> Vec<Lint> {
 struct Linter<'a> {
     book: &'a Book,
     actuators: &'a Actuators,
+    is_configured: bool,
     found: Vec<Lint>,
 }
 
@@ -86,7 +88,9 @@ impl Linter<'_> {
         let at = node.get("with").map_or(node.at, |with| with.at);
         if let Err(why) = actuator.check_form(&does.with) {
             self.error(at, format!("{what}: {} refuses it: {why}", does.action), None);
-        } else if let Err(why) = actuator.check(&does.with) {
+        } else if let Err(why) = actuator.check(&does.with)
+            && self.is_configured
+        {
             self.advice(
                 at,
                 format!("{what}: {} would refuse it with this configuration: {why}", does.action),
@@ -158,7 +162,7 @@ mod tests {
     fn linted(text: &str) -> Vec<String> {
         let book = super::super::read_text(text, Path::new("x.yaml")).unwrap_or_else(|refused| panic!("{:?}", refused.faults));
         let now: crate::act::Now = Arc::new(|| Timestamp::from_millis(0));
-        let found = lint(&book, &actuators(Settings { hosts: vec!["ops.example".into()], ..Settings::default() }, &now));
+        let found = lint(&book, &actuators(Settings { hosts: vec!["ops.example".into()], ..Settings::default() }, &now), true);
         found.iter().map(|l| format!("{} {}:{}", if l.is_error { "error" } else { "advice" }, l.found.line, l.found.message)).collect()
     }
 
@@ -168,16 +172,16 @@ mod tests {
             ("action: htp", "error 5:step \"s\": there is no actuator \"htp\"; did you mean \"http\"?"),
             (
                 "action: http\n    with: { url: \"https://ops.example/{{a}}\", methd: GET }\n    undo: none",
-                "error 6:step \"s\": http refuses it: unknown argument",
+                "error 7:step \"s\": http refuses it: unknown argument",
             ),
-            ("action: http\n    with: { url: \"https://{{a}}/\" }\n    undo: none", "error 6:step \"s\": http refuses it: url"),
+            ("action: http\n    with: { url: \"https://{{a}}/\" }\n    undo: none", "error 7:step \"s\": http refuses it: url"),
             (
                 "action: http\n    with: { url: \"https://other.example/\" }\n    undo: none",
-                "advice 6:step \"s\": http would refuse it with this configuration: other.example",
+                "advice 7:step \"s\": http would refuse it with this configuration: other.example",
             ),
-            ("action: command\n    with: { run: [] }\n    undo: none", "error 6:step \"s\": command refuses it: run is [], want a list"),
-            ("action: log\n    with: { text: \"{{a\" }", "error 6:step \"s\": log refuses it: \"{{a\" opens"),
-            ("action: log\n    with: { text: a }\n    undo: { action: log }", "error 7:undo of \"s\": log refuses it: text is missing"),
+            ("action: command\n    with: { run: [] }\n    undo: none", "error 7:step \"s\": command refuses it: run is [], want a list"),
+            ("action: log\n    with: { text: \"{{a\" }", "error 7:step \"s\": log refuses it: \"{{a\" opens"),
+            ("action: log\n    with: { text: a }\n    undo: { action: log }", "error 8:undo of \"s\": log refuses it: text is missing"),
         ] {
             let text = format!("name: x\nabout: y\ncooldown: 1h\nsteps:\n  - name: s\n    {step}\nverify: own\n");
             let text = text.replace("name: s\n    action: htp", "{ name: s, action: htp }").replace("- {", "- {");

@@ -183,9 +183,11 @@ async fn the_openapi_document_says_what_the_server_does() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
         let id = server.view.predictions[0].id.to_string();
-        let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id);
+        let filled = path.replace("{name}", "a").replace("{file}", "p1.png").replace("{run}", RUN);
+        let filled = filled.replace("{word}", "approve").replace("{id}", &id);
         let query = match path.as_str() {
             "/api/v1/stop" | "/api/v1/resume" => "?by=ann",
+            "/api/v1/playbooks/{name}/run" => "?on=a=b&by=ann&dry_run=true",
             path if path.contains("{word}") => "?by=ann&token=t0",
             path if path.ends_with("/propose") => "?by=ann&playbook=free-space",
             _ => "",
