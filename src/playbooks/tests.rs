@@ -34,6 +34,8 @@ fn every_embedded_playbook_lints_clean() {
             let message = &found.found.message;
             // Where this build has no such actuator, nobody can say whether its arguments are right.
             let is_of_build = !actuators.contains_key("kubernetes") && message.contains("there is no actuator \"kubernetes\"");
+            // And where no cluster is configured, it says that first.
+            let is_of_build = is_of_build || message.contains("no cluster may be acted on");
             assert!(is_of_build, "{}: {message}", embedded.playbook.name);
         }
         linted += embedded.playbook.steps.len();

@@ -5,6 +5,7 @@
 
 mod acting;
 mod approvals;
+mod books;
 mod canary;
 mod daemon;
 mod eight_days;
