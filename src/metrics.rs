@@ -102,6 +102,8 @@ pub struct Metrics {
 
     reloads: Family<ReloadResult, Counter>,
     reload_last_successful: Gauge,
+    /// Files of playbooks that are not used.
+    pub playbooks_refused: Gauge,
     reload_last_success_s: FloatGauge,
 
     pub http_requests: Family<StatusClass, Counter>,
@@ -232,6 +234,7 @@ impl Metrics {
                 gauge.set(1);
                 add(r, "config_last_reload_successful", "Whether the last reading of the configuration succeeded", gauge)
             },
+            playbooks_refused: add(r, "playbooks_refused", "Playbook files with faults, which are not used", Gauge::default()),
             reload_last_success_s: add_unit(
                 r,
                 "config_last_reload_success_timestamp",

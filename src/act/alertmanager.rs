@@ -89,12 +89,17 @@ impl Alertmanager {
     }
 
     fn base(&self, args: Args<'_>) -> Result<Url, String> {
+        let url = Self::base_form(args)?;
+        self.places.check(&url).map_err(|error| error.to_string())?;
+        Ok(url)
+    }
+
+    fn base_form(args: Args<'_>) -> Result<Url, String> {
         let text = args.need_text("url")?;
         let mut url = Url::parse(text).map_err(|error| format!("url {text:?}: {error}"))?;
         if filled::has_labels(text)? || url.query().is_some() || url.fragment().is_some() {
             return Err(format!("url {text:?}: want where Alertmanager is, without labels, query and fragment"));
         }
-        self.places.check(&url).map_err(|error| error.to_string())?;
         let folder = format!("{}/", url.path().trim_end_matches('/'));
         url.set_path(&folder);
         Ok(url)
@@ -191,8 +196,13 @@ impl Actuator for Alertmanager {
     }
 
     fn check(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
+        self.base(Verb::of(with)?.1)?;
+        self.check_form(with)
+    }
+
+    fn check_form(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
         let (verb, args) = Verb::of(with)?;
-        self.base(args)?;
+        Self::base_form(args)?;
         span(args, Span::HOUR)?;
         with.values().try_for_each(filled::check)?;
         let own = match verb {

@@ -78,10 +78,15 @@ impl Actuator for Command {
     }
 
     fn check(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
+        self.check_form(with)?;
+        let (_, run) = Self::args(with)?;
+        program::find(&self.programs, run[0]).map(drop)
+    }
+
+    fn check_form(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
         let (args, run) = Self::args(with)?;
         run.iter().copied().chain(args.text("host")?).try_for_each(|text| filled::has_labels(text).map(drop))?;
-        environment(args)?;
-        program::find(&self.programs, run[0]).map(drop)
+        environment(args).map(drop)
     }
 
     fn dry_run<'a>(&'a self, job: &'a Job) -> Acting<'a, Result<String, String>> {

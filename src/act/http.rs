@@ -115,9 +115,14 @@ impl Actuator for Http {
     }
 
     fn check(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
-        let args = Args::of(with, &KNOWN)?;
-        let shape = address::shape(args.need_text("url")?)?;
+        let shape = address::shape(Args::of(with, &KNOWN)?.need_text("url")?)?;
         self.places.check(&shape).map_err(|error| error.to_string())?;
+        self.check_form(with)
+    }
+
+    fn check_form(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
+        let args = Args::of(with, &KNOWN)?;
+        address::shape(args.need_text("url")?)?;
         let content = Content::of(args)?;
         content::check_headers(args)?;
         method(args, &content)?;

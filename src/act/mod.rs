@@ -14,6 +14,7 @@ pub mod log;
 pub mod places;
 mod registry;
 mod send;
+pub mod silences;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -67,6 +68,24 @@ pub enum Risk {
     High,
 }
 
+impl Risk {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::High => "high",
+        }
+    }
+}
+
+/// The arguments of a step as they would be carried out.
+///
+/// # Errors
+/// Which label the series does not have.
+pub fn fill(with: &BTreeMap<String, Value>, labels: &Labels) -> Result<BTreeMap<String, Value>, String> {
+    with.iter().map(|(key, value)| Ok((key.clone(), filled::value(value, labels)?))).collect()
+}
+
 /// Where actuators that have to say what time it is get it from: signatures and silences carry one.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -87,6 +106,14 @@ pub trait Actuator: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// For people: what was found, what is wanted.
     fn check(&self, with: &BTreeMap<String, Value>) -> Result<(), String>;
+
+    /// The same wherever it would be carried out, leaving out what this configuration allows: which programs, which hosts.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    fn check_form(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
+        self.check(with)
+    }
 
     /// What would be done, in a line or a few, without doing it.
     fn dry_run<'a>(&'a self, job: &'a Job) -> Acting<'a, Result<String, String>>;

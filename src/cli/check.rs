@@ -14,7 +14,7 @@ const EXAMPLES: &str = "Examples:
   portent check -c portent.yaml
   portent check -o json | jq '.[].message'
 
-Exit code 0: the configuration is fine; 1: it is not.";
+Exit code 0: the configuration and its playbook files are fine; 1: they are not.";
 
 /// Checks a configuration and says everything that is wrong with it, with file and line.
 #[derive(Debug, Args)]
@@ -44,8 +44,21 @@ impl Check {
                 drop(out);
                 let counts =
                     format!("{} sources, {} watches, {} webhooks", config.sources.len(), config.watches.len(), config.notify.len());
-                eprintln!("{}: fine ({counts})", self.config.display());
-                Ok(ExitCode::SUCCESS)
+                let refused = &config.books.refused;
+                if refused.is_empty() {
+                    eprintln!("{}: fine ({counts})", self.config.display());
+                    return Ok(ExitCode::SUCCESS);
+                }
+                refused.iter().for_each(|error| eprintln!("{error}"));
+                let files = config.books.refused_files;
+                eprintln!(
+                    "{}: {} to mend in {}; the daemon refuses {} and goes on with the rest ({counts})",
+                    self.config.display(),
+                    count(refused.len(), "error"),
+                    count(files, "playbook file"),
+                    if files == 1 { "it" } else { "them" }
+                );
+                Ok(ExitCode::from(1))
             }
             Err(errors) => {
                 eprintln!("{errors}");
@@ -85,12 +98,12 @@ fn shortened(query: &str) -> String {
 }
 
 fn json(checked: &Result<Config, ConfigErrors>) -> Outcome {
-    let errors: Vec<serde_json::Value> = checked
-        .as_ref()
-        .err()
-        .map(|errors| errors.0.iter())
-        .into_iter()
-        .flatten()
+    let all = match checked {
+        Ok(config) => &config.books.refused,
+        Err(errors) => &errors.0,
+    };
+    let errors: Vec<serde_json::Value> = all
+        .iter()
         .map(|e| serde_json::json!({ "file": e.file, "line": e.line, "column": e.column, "message": e.message, "hint": e.hint }))
         .collect();
     println!("{}", serde_json::to_string_pretty(&errors)?);

@@ -1,4 +1,4 @@
-//! `portent packs` and `portent playbooks`: what comes with the binary.
+//! `portent packs`: what comes with the binary.
 
 use std::process::ExitCode;
 
@@ -6,20 +6,12 @@ use clap::{Args, Subcommand};
 
 use super::output::{self, Format};
 use super::{Failure, Outcome};
-use crate::{packs, playbooks};
+use crate::packs;
 
 /// Named sets of watches, one an exporter.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  portent packs list\n  portent packs show node > node.yaml")]
 pub struct Packs {
-    #[command(subcommand)]
-    verb: Library,
-}
-
-/// Declarative remedies that predictions suggest.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  portent playbooks list\n  portent playbooks show expand-volume")]
-pub struct Playbooks {
     #[command(subcommand)]
     verb: Library,
 }
@@ -58,25 +50,7 @@ impl Packs {
     }
 }
 
-impl Playbooks {
-    pub fn run(self) -> Outcome {
-        match self.verb {
-            Library::List { output: Format::Table | Format::Csv } => list(
-                &["PLAYBOOK", "STEPS", "ABOUT"],
-                playbooks::all()
-                    .iter()
-                    .map(|p| vec![p.playbook.name.clone(), p.playbook.steps.len().to_string(), p.playbook.about.clone()]),
-            ),
-            Library::List { .. } => json(&playbooks::all().iter().map(|p| serde_json::json!(p.playbook)).collect::<Vec<_>>()),
-            Library::Show { name } => match playbooks::find(&name) {
-                Some(playbook) => show(playbook.source_text),
-                None => Err(unknown("playbook", &name, playbooks::all().iter().map(|p| p.playbook.name.as_str()))),
-            },
-        }
-    }
-}
-
-fn list(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Outcome {
+pub(super) fn list(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Outcome {
     let mut out = output::stdout();
     let rows: Vec<Vec<String>> = rows.collect();
     let written = output::table(&mut out, header, &rows).and_then(|()| std::io::Write::flush(&mut out));
@@ -84,17 +58,17 @@ fn list(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn json(values: &[serde_json::Value]) -> Outcome {
+pub(super) fn json(values: &[serde_json::Value]) -> Outcome {
     println!("{}", serde_json::to_string_pretty(values)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(text: &str) -> Outcome {
+pub(super) fn show(text: &str) -> Outcome {
     let written = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
     output::ignore_closed(written)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     Failure::usage(format!("there is no {what} {name:?}")).hint(format!("there are: {}", known.collect::<Vec<_>>().join(", ")))
 }

@@ -16,6 +16,7 @@ mod explain;
 mod forecast;
 mod library;
 mod output;
+mod playbooks;
 mod progress;
 mod remote;
 mod run;
@@ -43,7 +44,7 @@ enum Verb {
     Demo(demo::Demo),
     Check(check::Check),
     Packs(library::Packs),
-    Playbooks(library::Playbooks),
+    Playbooks(playbooks::Playbooks),
     Datasets(datasets::Datasets),
     Status(remote::Status),
     Predictions(remote::Predictions),
@@ -115,7 +116,12 @@ async fn stopped() {
 #[allow(clippy::needless_pass_by_value, reason = "made for map_err, which hands it over")]
 fn config_failure(errors: crate::config::ConfigErrors) -> Failure {
     let count = errors.0.len();
-    Failure { message: format!("the configuration has {count} error{}\n{errors}", if count == 1 { "" } else { "s" }), hint: None, code: 2 }
+    Failure {
+        message: format!("the configuration has {count} error{}\n{errors}", if count == 1 { "" } else { "s" }),
+        hint: None,
+        code: 2,
+        is_unreachable: false,
+    }
 }
 
 /// What a verb came to.
@@ -128,15 +134,27 @@ pub struct Failure {
     hint: Option<String>,
     /// 1 for a failure, 2 for wrong usage.
     code: u8,
+    /// Nobody answers where the daemon was looked for.
+    is_unreachable: bool,
 }
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1 }
+        Self { message: message.into(), hint: None, code: 1, is_unreachable: false }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 2 }
+        Self { message: message.into(), hint: None, code: 2, is_unreachable: false }
+    }
+
+    /// That nobody answers, which some verbs can do without.
+    #[must_use]
+    pub fn unreachable(self) -> Self {
+        Self { is_unreachable: true, ..self }
+    }
+
+    pub fn is_unreachable(&self) -> bool {
+        self.is_unreachable
     }
 
     #[must_use]

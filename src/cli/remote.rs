@@ -86,6 +86,7 @@ impl Remote {
             let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             Failure::new(format!("cannot ask the daemon at {}: {why}", self.url))
                 .hint("is it running (portent run)? name another with --url")
+                .unreachable()
         })?;
         let envelope: Envelope<T> =
             serde_json::from_slice(&body).map_err(|error| Failure::new(format!("cannot read the answer of {}: {error}", self.url)))?;
@@ -176,6 +177,9 @@ fn print_status(status: &StatusReport, series: &[SeriesReport]) -> std::io::Resu
     }
     for reason in &status.readiness.reasons {
         writeln!(out, "  {reason}")?;
+    }
+    for fault in &status.playbooks_refused {
+        writeln!(out, "  refused: {fault}")?;
     }
     let c = &status.counts;
     writeln!(

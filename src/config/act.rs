@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use url::Url;
+
 use super::fields::Fields;
+use super::http;
 use super::reader::{Cx, is_name, quoted};
 use super::tree::{Node, Value};
 use crate::core::gate::{Breaker, Mode, Settings, Window};
@@ -33,6 +36,15 @@ pub struct ActConfig {
     pub allow_private: bool,
     /// When the audit's head is told to receivers that ask for it.
     pub audit_head: HeadConfig,
+    /// The Alertmanager whose silences are respected. Ends with a slash.
+    pub silences: Option<Url>,
+}
+
+impl ActConfig {
+    /// What actuators may do by it.
+    pub fn actuators(&self) -> crate::act::Settings {
+        crate::act::Settings { programs: self.programs.clone(), hosts: self.hosts.clone(), allow_private: self.allow_private }
+    }
 }
 
 /// After so long, or so many lines, whichever comes first; never while there is no new line.
@@ -65,9 +77,10 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
     let stop_file = fields.take("stop_file").and_then(|n| cx.text(n, "stop_file")).map(|text| cx.path(&text));
     let programs = fields.take("command").map(|n| programs(n, cx)).unwrap_or_default();
     let (hosts, allow_private) = fields.take("http").and_then(|n| hosts(n, cx)).unwrap_or_default();
+    let silences = fields.take("silences").and_then(|n| http::base_url(n, "silences", cx));
     let audit_head = fields.take("audit_head").and_then(|n| head(n, cx)).unwrap_or_default();
     fields.done(cx);
-    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, audit_head })
+    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, audit_head, silences })
 }
 
 fn head(node: &Node, cx: &mut Cx) -> Option<HeadConfig> {

@@ -9,10 +9,11 @@ mod anomalies;
 mod client;
 pub mod error;
 pub(crate) mod fields;
+mod health;
 mod http;
 pub(crate) mod nearest;
 mod notify;
-mod playbook;
+pub mod playbook;
 pub mod profiles;
 mod query;
 pub(crate) mod reader;
@@ -41,7 +42,8 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:9273";
 /// Reads and checks a configuration file.
 ///
 /// # Errors
-/// Every fault of the file, of the playbook files it names, and every named file that can't be read.
+/// Every fault of the file. A playbook file with faults is no fault of the configuration: it is refused ([`Books::refused`]), and the rest goes
+/// on.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     let name = path.display().to_string();
     let text = read_text(path).map_err(|fault| {
@@ -62,9 +64,12 @@ pub fn parse(text: &str, file_name: &str) -> Result<Config, ConfigErrors> {
         return Err(ConfigErrors::of_file(file_name, message, None));
     }
     let config = root::read(text, &mut cx);
+    let refused = config.as_ref().map(|config| config.books.refused.clone()).unwrap_or_default();
     match config {
         Some(config) if cx.errors.is_empty() => Ok(config),
         _ => {
+            // Who mends the one mends the other, too.
+            cx.errors.extend(refused);
             sort(&mut cx.errors, file_name);
             if cx.errors.len() >= error::MAX_ERRORS {
                 cx.errors.truncate(error::MAX_ERRORS);

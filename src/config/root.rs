@@ -9,9 +9,10 @@ use super::error::Position;
 use super::fields::Fields;
 use super::reader::Cx;
 use super::tree::{Node, Value};
-use super::valid::{Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
+use super::valid::{Books, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, http, notify, playbook, server, settings, source, watch};
+use super::{DEFAULT_LISTEN, health, http, notify, playbook, server, settings, source, watch};
+use crate::core::health::HealthCheck;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -25,6 +26,8 @@ const DEFAULT_DATA_DIR: &str = "./portent-data";
 const MAX_SOURCES: usize = 100;
 const MAX_RECEIVERS: usize = 100;
 const MAX_WATCHES: usize = 5_000;
+/// Most health checks of one file: each is a request a tick.
+const MAX_CHECKS: usize = 200;
 
 /// The configuration as far as it could be read; it counts only when `cx` has no errors.
 pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
@@ -47,13 +50,15 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
         }
     }
     let before = cx.errors.len();
-    let playbooks = read_playbooks(&mut fields, cx);
+    let (playbooks, books) = read_playbooks(&mut fields, cx);
     let playbook_names: Vec<&str> = playbooks.iter().map(|p| p.name.as_str()).collect();
-    let playbooks_are_known = cx.errors.len() == before;
+    let playbooks_are_known = cx.errors.len() == before && books.refused.is_empty();
     let packs = fields.take("packs").map(|n| read_packs(n, &names, cx)).unwrap_or_default();
     let known = Known { sources: &names, playbooks: playbooks_are_known.then_some(&playbook_names) };
     let own = fields.take("watches").map(|n| read_watches(n, known, cx)).unwrap_or_default();
     let mut watches = with_packs(own, &packs);
+    let taken: Vec<&str> = watches.iter().map(|watch| &*watch.name).collect();
+    let checks = fields.take("checks").map(|n| read_checks(n, known, &taken, cx)).unwrap_or_default();
     // A calendar of all: of each watch that has none of its own.
     let holidays = fields.take("calendar").map(|n| watch::read_calendar(n, cx)).unwrap_or_default();
     watches.iter_mut().filter(|watch| watch.holidays.is_empty()).for_each(|watch| watch.holidays.clone_from(&holidays));
@@ -81,8 +86,10 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
         sources,
         packs,
         watches,
+        checks,
         notify,
         playbooks,
+        books,
         interval,
         data_dir,
         chart_dir,
@@ -111,8 +118,10 @@ pub fn for_url(url: &str, cx: &mut Cx) -> Option<Config> {
         sources: vec![SourceConfig { name, prometheus: PrometheusConfig::plain(url) }],
         packs,
         watches: Vec::new(),
+        checks: Vec::new(),
         notify: Vec::new(),
         playbooks: playbooks::all().iter().map(|embedded| embedded.playbook.clone()).collect(),
+        books: Books::default(),
         interval: DEFAULT_INTERVAL,
         chart_dir: Some(data_dir.join("charts")),
         data_dir,
@@ -156,18 +165,14 @@ fn read_sources(node: Option<&Node>, cx: &mut Cx) -> Vec<SourceConfig> {
     items.iter().filter_map(|item| source::read(item, cx)).collect()
 }
 
-fn read_playbooks(fields: &mut Fields<'_>, cx: &mut Cx) -> Vec<Playbook> {
-    let mut own = Vec::new();
-    if let Some(node) = fields.take("playbooks_dir") {
-        own.extend(playbook::read_dir(node, cx).into_iter().map(|p| (p, node.at)));
-    }
-    if let Some(node) = fields.take("playbooks") {
-        own.extend(playbook::read_list(node, cx).into_iter().map(|p| (p, node.at)));
-    }
-    unique("playbook", own.iter().map(|(p, at)| (p.name.as_str(), *at)), cx);
-    let embedded = playbooks::all().iter().map(|e| &e.playbook);
-    let kept: Vec<Playbook> = embedded.filter(|e| own.iter().all(|(p, _)| p.name != e.name)).cloned().collect();
-    kept.into_iter().chain(own.into_iter().map(|(p, _)| p)).collect()
+fn read_playbooks(fields: &mut Fields<'_>, cx: &mut Cx) -> (Vec<Playbook>, Books) {
+    let (dir, list) = (fields.take("playbooks_dir"), fields.take("playbooks"));
+    let playbook::Gathered { books: own, refused, refused_files, refused_names, dir } = playbook::gather(dir, list, cx);
+    let is_taken = |name: &String| own.iter().any(|book| book.playbook.name == *name) || refused_names.contains(name);
+    let kept = playbooks::all().iter().map(|e| &e.playbook).filter(|e| !is_taken(&e.name)).cloned();
+    let playbooks = kept.chain(own.iter().map(|book| book.playbook.clone())).collect();
+    let files = own.iter().filter_map(|book| Some((book.playbook.name.clone(), book.file.clone()?))).collect();
+    (playbooks, Books { files, dir, refused, refused_files })
 }
 
 /// A pack's name, or `{ name, source }`; without a source it looks at all of them.
@@ -207,6 +212,17 @@ fn read_watches(node: &Node, known: Known<'_>, cx: &mut Cx) -> Vec<Watch> {
     let items = limited(node, "watches", MAX_WATCHES, cx);
     unique("watch", written_names(Some(node)).into_iter(), cx);
     items.iter().filter_map(|item| watch::read(item, known, cx)).collect()
+}
+
+/// A check has a name of its own: playbooks know it by that, as they know watches.
+fn read_checks(node: &Node, known: Known<'_>, taken: &[&str], cx: &mut Cx) -> Vec<HealthCheck> {
+    let items = limited(node, "checks", MAX_CHECKS, cx);
+    let names = written_names(Some(node));
+    unique("check", names.iter().copied(), cx);
+    for (name, at) in names.into_iter().filter(|(name, _)| taken.contains(name)) {
+        cx.error(at, format!("check {name:?} has the name of a watch"));
+    }
+    items.iter().filter_map(|item| health::read(item, known, cx)).collect()
 }
 
 /// The user's watches and those of the packs in use. A watch of the user's replaces a pack's of the same name on the same source: that is

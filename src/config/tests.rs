@@ -56,6 +56,45 @@ fn every_good_fixture_is_taken() {
 }
 
 #[test]
+fn a_playbook_file_with_faults_is_refused_whole_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("books")).unwrap();
+    let steps = "steps: [{ name: a, action: log, with: { text: a } }]\n";
+    put("books/a-good.yaml", &format!("name: good\nabout: x\n{steps}"));
+    put("books/b-faulty.yaml", "name: expand-volume\nabuot: x\nmode: always\nsteps: []\n");
+    put("books/c-twice.yaml", &format!("name: good\nabout: y\n{steps}"));
+    put("books/d-broken.yaml", "name: [x\n");
+    put("books/e-empty.yaml", "# nothing\n");
+    put("books/.f-hidden.yaml", "no: playbook\n");
+    put(
+        "portent.yaml",
+        "sources: [{ name: a, prometheus: { url: 'http://h:1' } }]\nplaybooks_dir: books\nplaybooks:\n  - gone.yaml\nwatches:\n  - { name: w, query: up, playbooks: [expand-volume] }\n",
+    );
+    let config = load_ok(&folder.path().join("portent.yaml"));
+    let names: Vec<&str> = config.playbooks.iter().map(|p| p.name.as_str()).collect();
+    assert!(names.contains(&"good") && names.contains(&"free-disk-space"));
+    assert!(!names.contains(&"expand-volume"), "the embedded one is not what was meant by that name");
+    assert_eq!(config.playbooks.iter().find(|p| p.name == "good").unwrap().about, "x", "the first counts");
+    assert_eq!(config.books.files["good"], folder.path().join("books/a-good.yaml"));
+    let said: Vec<String> =
+        config.books.refused.iter().map(|e| e.to_string().replace(&format!("{}/", folder.path().display()), "")).collect();
+    let starts = [
+        "books/b-faulty.yaml:1:1",
+        "books/b-faulty.yaml:2:1",
+        "books/b-faulty.yaml:3:7",
+        "books/b-faulty.yaml:4:8",
+        "books/c-twice.yaml:1:7",
+        "books/d-broken.yaml:",
+        "books/e-empty.yaml:1:1",
+        "portent.yaml:4:5",
+    ];
+    assert_eq!(said.len(), starts.len(), "{said:#?}");
+    assert!(said.iter().zip(starts).all(|(said, start)| said.starts_with(start)), "{said:#?}");
+    assert_eq!(config.books.refused_files, 5);
+}
+
+#[test]
 fn no_answer_repeats_a_secret() {
     let errors = load(&Path::new(ROOT).join("tests/fixtures/config/secrets.bad.yaml")).unwrap_err();
     assert!(!errors.to_string().contains("hunter2"), "{errors}");

@@ -65,6 +65,17 @@ impl Node {
         }
     }
 
+    /// A mapping's value.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Whether a key has this plain value.
+    pub fn has(&self, (key, word): (&str, &str)) -> bool {
+        self.get(key).is_some_and(|node| matches!(&node.value, Value::Scalar { text, .. } if text == word))
+    }
+
     /// Nothing stands here: `key:`, `key: ~` or `key: null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))

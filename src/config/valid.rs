@@ -1,5 +1,6 @@
 //! The validated configuration: plain data that nobody checks again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::act::ActConfig;
+use super::error::ConfigError;
 use crate::core::access::Access;
+use crate::core::health::HealthCheck;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -24,9 +27,13 @@ pub struct Config {
     pub packs: Vec<PackUse>,
     /// The watches written out in the file, and those of every pack that needs no probe. Names unique.
     pub watches: Vec<Watch>,
+    /// Names unique among these and the watches.
+    pub checks: Vec<HealthCheck>,
     pub notify: Vec<NotifyConfig>,
     /// The embedded playbooks and the user's; a user's one replaces an embedded one of the same name.
     pub playbooks: Vec<Playbook>,
+    /// Where the user's come from, and which files were refused.
+    pub books: Books,
     /// The tick.
     pub interval: Span,
     pub data_dir: PathBuf,
@@ -40,6 +47,18 @@ pub struct Config {
     pub log: LogConfig,
     pub act: ActConfig,
     pub limits: LimitsConfig,
+}
+
+/// The user's files of playbooks.
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    /// The file of each playbook that has one, by name.
+    pub files: BTreeMap<String, PathBuf>,
+    pub dir: Option<PathBuf>,
+    /// Every fault of the files that were refused; the rest is used.
+    pub refused: Vec<ConfigError>,
+    /// How many those are.
+    pub refused_files: usize,
 }
 
 /// A place that samples come from.

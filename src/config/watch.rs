@@ -94,7 +94,7 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     })
 }
 
-fn read_query(node: &Node, what: &str, cx: &mut Cx) -> Option<String> {
+pub(super) fn read_query(node: &Node, what: &str, cx: &mut Cx) -> Option<String> {
     let text = cx.text(node, what)?;
     match query::imbalance(&text) {
         None => Some(text),
@@ -105,7 +105,7 @@ fn read_query(node: &Node, what: &str, cx: &mut Cx) -> Option<String> {
     }
 }
 
-fn read_source(fields: &mut Fields<'_>, sources: &[&str], cx: &mut Cx) -> Option<Arc<str>> {
+pub(super) fn read_source(fields: &mut Fields<'_>, sources: &[&str], cx: &mut Cx) -> Option<Arc<str>> {
     match (fields.take("source"), sources) {
         (Some(node), _) => cx.known_name(node, "source", sources).map(Into::into),
         (None, [only]) => Some((*only).into()),
@@ -249,18 +249,18 @@ pub fn read_calendar(node: &Node, cx: &mut Cx) -> BTreeSet<Date> {
     days
 }
 
-fn read_template(fields: &mut Fields<'_>, key: &'static str, default: &str, cx: &mut Cx) -> Option<Template> {
+pub(super) fn read_template(fields: &mut Fields<'_>, key: &'static str, default: &str, cx: &mut Cx) -> Option<Template> {
     let Some(node) = fields.take(key) else { return default.parse().ok() };
     let text = cx.text(node, key)?;
     text.parse().map_err(|fault| cx.error(node.at, format!("{key}: {fault}"))).ok()
 }
 
-fn read_impact(node: &Node, cx: &mut Cx) -> Option<Impact> {
+pub(super) fn read_impact(node: &Node, cx: &mut Cx) -> Option<Impact> {
     let words = [("low", Impact::Low), ("medium", Impact::Medium), ("high", Impact::High), ("critical", Impact::Critical)];
     cx.one_of(node, "impact", &words)
 }
 
-fn read_playbooks(node: &Node, known: Option<&[&str]>, cx: &mut Cx) -> Vec<String> {
+pub(super) fn read_playbooks(node: &Node, known: Option<&[&str]>, cx: &mut Cx) -> Vec<String> {
     let items = node.items().iter();
     let names = items.filter_map(|item| match known {
         Some(known) => cx.known_name(item, "playbook", known).map(Into::into),

@@ -5,7 +5,9 @@ use portent_models::score::{Scored, View};
 use serde::{Deserialize, Serialize};
 
 use super::labels::Labels;
+use super::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State};
 use super::time::{Span, Timestamp};
+use super::watch::{Side, Watch};
 
 /// An episode: from the first sample out of the ordinary until none has come for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +82,44 @@ impl Anomaly {
         };
         made.odd(at, value, scored);
         made
+    }
+
+    /// What the gate and runs know of it. It is observed and not predicted: its likelihood is 1, and it has no time to come.
+    pub fn prediction(&self, watch: &Watch) -> Prediction {
+        let is_high = self.value >= self.expected;
+        let evidence = Evidence { kind: Evidence::ANOMALY.into(), text: self.because.clone(), value: self.score };
+        Prediction {
+            id: PredictionId::new(&self.watch, self.labels.id(), Cause::Anomaly, self.started_at),
+            watch: self.watch.clone(),
+            code: watch.code.clone(),
+            title: watch.title.fill(&self.labels),
+            labels: self.labels.clone(),
+            service: watch.service.fill(&self.labels),
+            cause: Cause::Anomaly,
+            state: if self.ended_at.is_none() { State::Open } else { State::Resolved },
+            raised_at: self.started_at,
+            updated_at: self.last_odd_at,
+            ended_at: self.ended_at,
+            ended_because: None,
+            revision: 0,
+            current_value: self.value,
+            predicted_value: None,
+            rate_of_change: 0.0,
+            side: if is_high { Side::Above } else { Side::Below },
+            // Written down with a run, so it must be a number.
+            threshold: Some(if is_high { self.upper } else { self.lower }).filter(|edge| edge.is_finite()).unwrap_or(self.value),
+            likelihood: 1.0,
+            confidence: 1.0,
+            impact: watch.impact,
+            eta: Eta::default(),
+            predicted_threshold_time: None,
+            horizon: Span::ZERO,
+            evidence: vec![evidence],
+            suggested_playbooks: Vec::new(),
+            incident: None,
+            chart_url: None,
+            truth: None,
+        }
     }
 
     /// One more sample out of the ordinary. The oddest one is what the anomaly shows.

@@ -119,6 +119,27 @@ impl Fit {
         median[left] + (position - left as f64) * (median[right] - median[left])
     }
 
+    /// The worst value of the median path between two times, in steps from the origin: where the series is going, not where it will be at the
+    /// very end, which for a daily rhythm is where it is now. From where the series stands now, `shift` off the path, as
+    /// [`interval`](Self::interval) has it.
+    fn worst_median(&self, side: Side, shift: f64, from: f64, to: f64) -> Option<f64> {
+        let (persistence, mut drift) = (self.fitted.errors().persistence(), shift);
+        let mut worst: Option<f64> = None;
+        for (index, median) in self.fitted.median().iter().enumerate() {
+            let step = (index + 1) as f64;
+            if step < from || step > to {
+                continue;
+            }
+            let value = median + drift;
+            drift *= persistence;
+            let is_worse = worst.is_none_or(|worst| if side == Side::Above { value > worst } else { value < worst });
+            if value.is_finite() && is_worse {
+                worst = Some(value);
+            }
+        }
+        worst
+    }
+
     /// Bounds at levels of the hour `ahead` of the open one, `widen` times as wide as past errors have them, from where the series stands
     /// now, as charts show them: the distance from the median path fades as the model's errors do. `None` past the forecast's end.
     pub fn interval<const N: usize>(
@@ -232,6 +253,8 @@ pub struct Outlook {
     pub eta_s: [Option<f64>; 3],
     /// Seconds from now at which the median path reaches the threshold.
     pub median_s: Option<f64>,
+    /// The worst value of the median path within the horizon.
+    pub predicted_value: Option<f64>,
     pub rate_per_minute: f64,
     /// Typical error of past forecasts at the end of the horizon.
     pub typical_error: f64,
@@ -300,6 +323,7 @@ pub fn outlook(
         basis,
         confidence: origins as f64 / (origins as f64 + HALF_CONFIDENCE_ORIGINS) * (span / full).clamp(0.0, 1.0).sqrt(),
         eta_s: [0.1, 0.5, 0.9].map(|q| (q <= likelihood).then(|| time_of(q / likelihood))),
+        predicted_value: fit.worst_median(side, fit.shift(block, row, at), elapsed, elapsed + horizon),
         median_s: passage.median_path().filter(|steps| steps - elapsed <= horizon).map(ahead),
         rate_per_minute: rate_per_minute(block, row),
         typical_error: fit.fitted.errors().typical(fit.fitted.horizon() - 1),
@@ -323,6 +347,8 @@ pub fn deadline(value: f64, rate_per_s: f64, watch: &Watch, side: Side, threshol
         confidence: 1.0,
         eta_s: [eta; 3],
         median_s: eta,
+        // With the clock it goes one way only.
+        predicted_value: Some(value + rate_per_s * watch.horizon.as_secs_f64()).filter(|v| v.is_finite()),
         rate_per_minute: rate_per_s * 60.0,
         typical_error: 0.0,
         origins: 0,

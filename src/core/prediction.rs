@@ -43,12 +43,17 @@ impl fmt::Debug for PredictionId {
     }
 }
 
-/// Why something is predicted. One prediction is open at most per (watch, series, cause).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Why something is predicted, or what has begun. One is open at most per (watch, series, cause).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The series is going to be at or past its threshold.
+    #[default]
     Breach,
+    /// The series is not normal. Not predicted but observed: for playbooks only, and nobody is told a prediction.
+    Anomaly,
+    /// A health check fails; observed, too.
+    Check,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,7 +89,7 @@ pub struct Eta {
 /// One reason with its number.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Stable name: `trend`, `season`, `anomaly`, `past_errors`, `history`, `reset`.
+    /// Stable name: `trend`, `season`, `anomaly`, `past_errors`, `history`, `reset`, `check`.
     pub kind: String,
     /// For people.
     pub text: String,
@@ -112,11 +117,14 @@ pub struct Prediction {
     /// One more with every event about this prediction: 0 for raised.
     pub revision: u32,
     pub current_value: f64,
+    /// The worst value of the forecast's median path within the horizon; `None` where there is no forecast, or it says no number.
+    #[serde(default)]
+    pub predicted_value: Option<f64>,
     /// Per minute.
     pub rate_of_change: f64,
     pub side: Side,
     pub threshold: f64,
-    /// Calibrated probability of a breach within the horizon, [0, 1].
+    /// Calibrated probability of a breach within the horizon, [0, 1]; 1 for what is observed.
     pub likelihood: f64,
     /// How much evidence stands behind the likelihood, [0, 1].
     pub confidence: f64,
@@ -132,10 +140,22 @@ pub struct Prediction {
     pub truth: Option<Truth>,
 }
 
+impl Evidence {
+    /// An anomaly under way, with its score.
+    pub const ANOMALY: &'static str = "anomaly";
+    /// A health check, with its failures in a row.
+    pub const CHECK: &'static str = "check";
+}
+
 impl Prediction {
     /// The truth is known at the latest when this time has passed.
     pub fn due_at(&self) -> Timestamp {
         self.raised_at + self.horizon
+    }
+
+    /// The number of the first evidence of a kind.
+    pub fn evidence_of(&self, kind: &str) -> Option<f64> {
+        self.evidence.iter().find(|evidence| evidence.kind == kind).map(|evidence| evidence.value)
     }
 
     pub fn series(&self) -> SeriesId {

@@ -3,11 +3,15 @@
 //! One rule holds everything together: records are on disk before an act leaves. Where the ledger does not take them, the decision is
 //! thrown away and the state read from the ledger again; nothing has been done.
 
+pub mod by_hand;
+mod checks;
 #[cfg(test)]
 mod killed_tests;
 mod known;
 pub mod people;
 mod told;
+mod silences;
+mod subjects;
 pub mod trial;
 
 use std::collections::BTreeSet;
@@ -25,8 +29,9 @@ use super::sources::Clients;
 use super::state::Shared;
 use crate::act::{Actuator, Actuators, Done, Job};
 use crate::core::gate::Mode;
+use crate::core::health::Standings;
 use crate::core::playbook::{Do, Playbook, StepEnd, fill_query};
-use crate::core::prediction::Prediction;
+use crate::core::prediction::Cause;
 use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
 use crate::core::time::{Span, Timestamp};
 use crate::ledger::LedgerError;
@@ -67,6 +72,8 @@ pub struct Acting {
     held: std::sync::Mutex<Held>,
     /// Turns of those who ask what a run would do.
     trying: Semaphore,
+    standings: std::sync::Mutex<Standings>,
+    silences: Mutex<silences::Cached>,
     /// Runs whose check is being asked for.
     measuring: std::sync::Mutex<BTreeSet<RunKey>>,
 }
@@ -116,6 +123,8 @@ impl Acting {
             is_considering: AtomicBool::new(false),
             held: std::sync::Mutex::default(),
             trying: Semaphore::new(trial::MAX_TRIALS),
+            standings: std::sync::Mutex::default(),
+            silences: Mutex::default(),
             measuring: std::sync::Mutex::default(),
         }
     }
@@ -152,6 +161,11 @@ impl Acting {
 
     fn actuator(&self, name: &str) -> Option<Arc<dyn Actuator>> {
         self.actuators.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// For a look at what each would do.
+    fn all_actuators(&self) -> Actuators {
+        self.actuators.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All runs, as they stand now.
@@ -214,20 +228,24 @@ fn forget_failure(shared: &Shared) {
 
 /// Goes through every open prediction, beside the tick and not within it: a tick may be dropped half way, a decision may not.
 pub fn consider(shared: &Arc<Shared>) {
-    if shared.config().act.settings.mode == Mode::Observe || shared.acting.is_considering.swap(true, Ordering::AcqRel) {
+    let config = shared.config();
+    let is_nothing = config.act.settings.mode == Mode::Observe && config.checks.is_empty();
+    if is_nothing || shared.acting.is_considering.swap(true, Ordering::AcqRel) {
         return;
     }
     let shared = shared.clone();
     tokio::spawn(async move {
-        go_through(&shared).await;
+        checks::ask_all(&shared).await;
+        if shared.config().act.settings.mode != Mode::Observe {
+            go_through(&shared).await;
+        }
         shared.acting.is_considering.store(false, Ordering::Release);
     });
 }
 
-/// The playbooks that are for each open prediction, at the gate.
+/// The playbooks that are for each open prediction, failing check and anomaly, at the gate.
 async fn go_through(shared: &Arc<Shared>) {
-    let open: Vec<Prediction> = shared.engine().lives().filter(|life| life.is_open()).map(|life| life.prediction.clone()).collect();
-    for prediction in open {
+    for prediction in subjects::open(shared).await {
         let playbooks = known::playbooks(shared, &prediction);
         if playbooks.is_empty() {
             continue;
@@ -398,9 +416,7 @@ async fn read(shared: &Arc<Shared>, run: RunKey) {
         tokio::time::sleep(BEAT).await;
     }
     let Some(known) = shared.acting.runs.lock().await.get(run).cloned() else { return };
-    let prediction =
-        shared.engine().lives().find(|life| life.prediction.id == known.proposal.prediction).map(|life| life.prediction.clone());
-    let Some(prediction) = prediction else {
+    let Some(prediction) = subjects::find(shared, &known.proposal.prediction).await else {
         return feed(shared, Input::Targets { run, targets: &known.proposal.targets, known: None }).await;
     };
     let playbook = known.proposal.playbook;
@@ -418,19 +434,22 @@ async fn read(shared: &Arc<Shared>, run: RunKey) {
 }
 
 /// The check's value now: of its query, or of the watch's own series.
-async fn measure(shared: &Shared, run: RunKey, query: Option<String>) -> Option<f64> {
+async fn measure(shared: &Arc<Shared>, run: RunKey, query: Option<String>) -> Option<f64> {
     let proposal = shared.acting.runs.lock().await.get(run)?.proposal.clone();
-    let watch = {
-        let engine = shared.engine();
-        let index = engine.watch_index(&proposal.watch)?;
-        engine.watches().nth(index)?.clone()
-    };
-    let client = shared.acting.clients().get(&*watch.source)?.clone();
+    let client = known::client_of(shared, &proposal.watch)?;
     let filled = query.as_deref().filter(|q| !q.is_empty()).map(|query| fill_query(query, &proposal.labels));
     let text = match filled {
         Some(Ok(text)) => text,
         Some(Err(_)) => return None,
-        None => watch.query.clone(),
+        None if proposal.cause == Cause::Check => return checks::measure(shared, &proposal.watch, &proposal.labels).await,
+        None => {
+            let engine = shared.engine();
+            let index = engine.watch_index(&proposal.watch)?;
+            if proposal.cause == Cause::Anomaly {
+                return engine.find(index, proposal.labels.id()).map(|(view, _)| view.score).filter(|score| score.is_finite());
+            }
+            engine.watches().nth(index)?.query.clone()
+        }
     };
     let answer = client.instant(&text, shared.clock.now(), Some(&proposal.watch)).await;
     let samples = answer.inspect_err(|error| tracing::warn!(%run, %error, "could not ask whether a remedy helped")).ok()?.samples;

@@ -109,6 +109,7 @@ impl Daemon {
         std::fs::create_dir_all(&data_dir).map_err(|cause| DaemonError::DataDir { path: data_dir.clone(), cause })?;
         let clients = sources::clients(&config)?;
         let metrics = Arc::new(Metrics::new());
+        reload::tell_refused(&config, &metrics);
         let opened = {
             let data_dir = data_dir.clone();
             tokio::task::spawn_blocking(move || SledStore::open(&data_dir, now))

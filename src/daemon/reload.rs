@@ -149,8 +149,17 @@ async fn apply(shared: &Arc<Shared>, mut config: Config, now: crate::core::time:
         let mut health = shared.health();
         health.watches.retain(|name, _| config.watches.iter().any(|w| *w.name == **name));
     }
+    tell_refused(&config, &shared.metrics);
     *shared.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     effects::carry_out(shared, ended, now).await;
+}
+
+/// A playbook file with faults is not used, and nobody should have to find that out when it is needed.
+pub fn tell_refused(config: &Config, metrics: &crate::metrics::Metrics) {
+    for fault in &config.books.refused {
+        tracing::error!("a playbook file is refused, the others are used: {fault}");
+    }
+    metrics.playbooks_refused.set(config.books.refused_files as i64);
 }
 
 /// A prediction whose watch was taken away: nobody looks any more, so nobody will know.

@@ -38,9 +38,7 @@ pub fn clients(config: &Config) -> Result<Clients, SourceError> {
 pub fn actuators(config: &Config) -> Actuators {
     let clock = SystemClock::new();
     let now: act::Now = Arc::new(move || clock.now());
-    let act = &config.act;
-    let settings = act::Settings { programs: act.programs.clone(), hosts: act.hosts.clone(), allow_private: act.allow_private };
-    act::actuators(settings, &now)
+    act::actuators(config.act.actuators(), &now)
 }
 
 /// Names the sources in the health report, so that one that never answered is seen too.

@@ -21,12 +21,13 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::ledger::Filter;
 use crate::metrics::process;
+use crate::server::plan_report::PlanReport;
 use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
-use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
+use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
 const STALE_STEPS: i64 = 10;
@@ -156,6 +157,7 @@ impl View for DaemonView {
                 ledger_bytes: health.storage.1,
                 last_checkpoint: health.last_checkpoint,
             },
+            playbooks_refused: shared.config().books.refused.iter().map(ToString::to_string).collect(),
             resident_memory_bytes: process::resident_memory_bytes(),
         }
     }
@@ -249,6 +251,19 @@ impl View for DaemonView {
 
     fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
         async move { people::propose(&self.shared, &prediction, &playbook, by).await }.boxed()
+    }
+
+    fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>> {
+        async move {
+            // In a task of its own: who asked may hang up, and a proposal is not left half way.
+            let shared = self.shared.clone();
+            let asked = tokio::spawn(async move {
+                let PlaybookAsk { playbook, on, by, is_dry } = ask;
+                acting::by_hand::ask(&shared, &playbook, &on, &by, is_dry).await
+            });
+            asked.await.map_err(|error| ViewError(error.to_string()))
+        }
+        .boxed()
     }
 
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {

@@ -36,6 +36,7 @@ fn prediction(host: &str, hour: i64) -> Prediction {
         ended_because: None,
         revision: 0,
         current_value: 907.303_832_202_868_9,
+        predicted_value: None,
         rate_of_change: 1.0 / 3.0,
         side: Side::Above,
         threshold: 0.9,

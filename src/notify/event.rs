@@ -165,6 +165,7 @@ pub(crate) mod tests {
             ended_because: None,
             revision: 0,
             current_value: 0.81,
+            predicted_value: Some(0.93),
             rate_of_change: 0.0003,
             side: Side::Above,
             threshold: 0.9,

@@ -16,7 +16,8 @@ use super::access::{Caller, Deed};
 use super::answer::{self, Refusal};
 use super::params::Params;
 use super::run_report::RunReport;
-use super::view::Word;
+use super::view::{PlaybookAsk, Word};
+use crate::core::labels::Labels;
 use crate::core::run::RunKey;
 
 /// Longest reason and name that are taken, in characters: a sentence.
@@ -110,6 +111,43 @@ pub async fn decide(
     let token = params.text("token").ok_or_else(|| Refusal::Forbidden("an answer needs the token that /api/v1/approvals gives".into()))?;
     let said = app.view.decide(run, Word { by, reason, is_approved, token }).await?;
     said.map_or_else(|why| Err(Refusal::Conflict(why)), |report| Ok(answer::data(report)))
+}
+
+/// `POST /api/v1/playbooks/{name}/run?on=a=b,c=d&by=&dry_run=true`: the playbook on that series, looked at or handed to the gate.
+pub async fn run_playbook(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(playbook): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let params = Params::read(uri.query(), &["on", "by", "dry_run"])?;
+    let by = named(&params, &caller)?;
+    only_here(&app, &caller)?;
+    let on = labels(&params.text("on").unwrap_or_default()).map_err(Refusal::BadData)?;
+    let is_dry = match params.text("dry_run").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(Refusal::BadData(format!("parameter \"dry_run\": found {other:?}, want true or false"))),
+    };
+    let said = app.view.playbook(PlaybookAsk { playbook, on, by, is_dry }).await?;
+    said.map_or_else(|why| Err(Refusal::Conflict(why)), |report| Ok(answer::data(report)))
+}
+
+/// `a=b,c="d e"`, with or without braces, as a selector of equalities.
+pub fn labels(text: &str) -> Result<Labels, String> {
+    let inner = text.trim().trim_start_matches('{').trim_end_matches('}');
+    let wrong = |part: &str| format!("labels: found {part:?}, want name=value, several with commas between");
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name && !value.is_empty() { Ok((name.to_owned(), value.to_owned())) } else { Err(wrong(part)) }
+    };
+    let pairs: Vec<(String, String)> = inner.split(',').filter(|part| !part.trim().is_empty()).map(pair).collect::<Result<_, _>>()?;
+    if pairs.is_empty() {
+        return Err("labels: found none, want those of one series: none would be any".to_owned());
+    }
+    Labels::from_pairs(pairs).map_err(|error| format!("labels: {error}"))
 }
 
 /// `POST /api/v1/stop?by=` and `/api/v1/resume?by=`: nothing more is started, or it goes on.

@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod page;
 mod params;
+pub mod plan_report;
 pub mod report;
 pub mod run_report;
 mod view;
@@ -30,10 +31,11 @@ use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore, oneshot};
 
+pub use acting::labels;
 pub use connection::{MAX_CONNECTIONS, Patience};
 pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
-pub use view::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError, Word};
+pub use view::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 use crate::clock::SystemClock;
 use crate::metrics::Metrics;
@@ -154,7 +156,7 @@ impl Server {
 /// Every route with what it is to do: that says whose it is.
 fn router(app: Arc<App>) -> Router {
     use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Stop};
-    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 28] = [
+    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 29] = [
         ("/", Look, get(page::index)),
         ("/page.css", Look, get(page::style)),
         ("/page.js", Look, get(page::script)),
@@ -178,6 +180,7 @@ fn router(app: Arc<App>) -> Router {
         ("/api/v1/runs/{run}", Read, get(acting::run)),
         ("/api/v1/runs/{run}/dry-run", DryRun, post(acting::dry_run)),
         ("/api/v1/predictions/{id}/propose", Propose, post(acting::propose)),
+        ("/api/v1/playbooks/{name}/run", Propose, post(acting::run_playbook)),
         ("/api/v1/approvals", Read, get(acting::approvals)),
         ("/api/v1/approvals/{run}/{word}", Decide, post(acting::decide)),
         ("/api/v1/stop", Stop, post(acting::stop)),

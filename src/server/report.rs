@@ -84,6 +84,9 @@ pub struct StatusReport {
     #[serde(default)]
     pub calibration: CalibrationReport,
     pub storage: StorageReport,
+    /// Every fault of the playbook files that are not used, each with its place.
+    #[serde(default)]
+    pub playbooks_refused: Vec<String>,
     /// Bytes in RAM; `None` where the system does not say.
     pub resident_memory_bytes: Option<u64>,
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::plan_report::PlanReport;
 use super::report::{Readiness, SeriesReport, StatusReport};
 use super::run_report::{RunDetail, RunReport, TrialReport};
 use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
 use crate::core::explain::Explanation;
+use crate::core::labels::Labels;
 use crate::core::prediction::{Prediction, State};
 use crate::core::run::RunKey;
 use crate::core::time::Timestamp;
@@ -68,6 +70,16 @@ pub struct Word {
     pub token: String,
 }
 
+/// A playbook on the series that has these labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaybookAsk {
+    pub playbook: String,
+    pub on: Labels,
+    pub by: String,
+    /// Nothing is proposed.
+    pub is_dry: bool,
+}
+
 /// What the server shows. The answers without a future come from memory at once; the others may wait for the ledger.
 ///
 /// A filter's `limit` binds: the server asks for one more than it shows, to know whether there is more.
@@ -92,6 +104,8 @@ pub trait View: Send + Sync + 'static {
     fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// A person's word about a run; why it was not taken, where it was not.
     fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
+    /// A playbook looked at, or handed to the gate; why not, where that can't be.
+    fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>>;
     /// Nothing more is started, or it goes on; who has stopped everything afterwards.
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>>;
     /// Reads the configuration again. On an error the old one stays, and the text says why. Never cancelled half way: the server lets it

@@ -23,22 +23,33 @@ use super::parts;
 use crate::config::fields::Fields;
 use crate::config::reader::Cx;
 use crate::config::tree::{Entry, Node, Value};
-use crate::core::playbook::{After, Compare, Condition, Do, Playbook, Rollback, Step, StepEnd, Trigger, USUAL_PRIORITY};
+use crate::core::playbook::{After, Compare, Condition, Do, Kind, Playbook, Rollback, Step, StepEnd, Trigger, USUAL_PRIORITY};
 use crate::core::time::Span;
 
 pub(super) const API_VERSION: &str = "healer.platform/v1";
+
+/// The older types that are verbs of one of our actuators, and the verb. Names of what is acted on come from the series' labels there.
+const CLUSTER_TYPES: [(&str, &str); 9] = [
+    ("scale", "scale"),
+    ("restart", "rollout_restart"),
+    ("restart_pod", "restart_pod"),
+    ("rollout_restart", "rollout_restart"),
+    ("rollback", "rollback"),
+    ("cordon", "cordon"),
+    ("drain", "drain"),
+    ("annotate", "annotate"),
+    ("patch_limits", "patch_limits"),
+];
+
+/// Types that only tell somebody something.
+const TELLING_TYPES: [&str; 3] = ["notify", "alert", "notification"];
 
 /// When an action is done, by what became of the one before it.
 const CONDITIONS: [(&str, Option<StepEnd>); 3] =
     [("always", None), ("on_success", Some(StepEnd::Succeeded)), ("on_failure", Some(StepEnd::Failed))];
 
-fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    let Value::Map(entries) = &node.value else { return None };
-    entries.iter().find(|entry| entry.key == key)
-}
-
 pub(super) fn is_healer(node: &Node) -> bool {
-    entry(node, "apiVersion").is_some_and(|e| matches!(&e.node.value, Value::Scalar { text, .. } if text == API_VERSION))
+    node.get("apiVersion").is_some_and(|node| matches!(&node.value, Value::Scalar { text, .. } if text == API_VERSION))
 }
 
 pub(super) fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
@@ -77,7 +88,20 @@ pub(super) fn read(node: &Node, cx: &mut Cx) -> Option<Playbook> {
     let name = name?;
     let about = about.unwrap_or_else(|| name.clone());
     let (enabled, mode, target, cooldown, verify) = (true, None, None, None, None);
-    Some(Playbook { name, about, enabled, priority: USUAL_PRIORITY, mode, when, target, cooldown, steps, verify, rollback })
+    Some(Playbook {
+        name,
+        about,
+        kind: Kind::Playbook,
+        enabled,
+        priority: USUAL_PRIORITY,
+        mode,
+        when,
+        target,
+        cooldown,
+        steps,
+        verify,
+        rollback,
+    })
 }
 
 fn body(mut spec: Fields<'_>, about: &mut Option<String>, cx: &mut Cx) -> (Trigger, Vec<Step>, Rollback) {
@@ -85,7 +109,9 @@ fn body(mut spec: Fields<'_>, about: &mut Option<String>, cx: &mut Cx) -> (Trigg
         *about = cx.text(node, "description");
     }
     let when = spec.need("trigger", cx).and_then(|n| trigger(n, cx)).unwrap_or_default();
-    let steps = spec.need("actions", cx).map(|n| actions(n, cx)).unwrap_or_default();
+    let mut steps = spec.need("actions", cx).map(|n| actions(n, cx)).unwrap_or_default();
+    let said = about.clone().unwrap_or_else(|| "a playbook is run".to_owned());
+    steps.iter_mut().for_each(|step| translate(&mut step.does, &said));
     let rollback = spec.take("rollback").and_then(|n| parts::rollback(n, cx));
     spec.done(cx);
     // Where nothing is said, nothing was taken back.
@@ -129,8 +155,8 @@ fn action(node: &Node, before: Option<String>, index: usize, cx: &mut Cx) -> Opt
         cx.wrong(node, "an action", "a mapping (key: value)");
         return None;
     };
-    let action = match entry(node, "type") {
-        Some(entry) => cx.name(&entry.node, "type"),
+    let action = match node.get("type") {
+        Some(node) => cx.name(node, "type"),
         None => {
             cx.error(node.at, "an action lacks \"type\"");
             None
@@ -157,6 +183,19 @@ fn action(node: &Node, before: Option<String>, index: usize, cx: &mut Cx) -> Opt
         when,
         undo: None,
     })
+}
+
+/// From an older type to the actuator that does it, and nothing else of it.
+fn translate(does: &mut Do, about: &str) {
+    if let Some((_, verb)) = CLUSTER_TYPES.iter().find(|(old, _)| *old == does.action) {
+        "kubernetes".clone_into(&mut does.action);
+        does.with.entry("verb".to_owned()).or_insert_with(|| (*verb).into());
+    } else if TELLING_TYPES.contains(&does.action.as_str()) {
+        "notify".clone_into(&mut does.action);
+        // It named a channel at most.
+        let text = does.with.remove("message").unwrap_or_else(|| about.into());
+        does.with.entry("text".to_owned()).or_insert(text);
+    }
 }
 
 fn argument(node: &Node) -> serde_json::Value {
@@ -199,13 +238,17 @@ spec:
         let condition = &playbook.when.conditions[0];
         assert_eq!((condition.metric.as_str(), condition.is, condition.holds), ("latency_p99", Compare::Ge(2000.0), Span::MINUTE.times(5)));
         let [scale, notify] = &playbook.steps[..] else { panic!() };
-        assert_eq!((scale.does.action.as_str(), scale.does.with["replicas"].as_str()), ("scale", Some("+1")), "one more is not one");
+        assert_eq!((scale.name.as_str(), scale.does.action.as_str()), ("1. scale", "kubernetes"));
+        let with = |key: &str| scale.does.with[key].as_str();
+        assert_eq!((with("verb"), with("replicas")), (Some("scale"), Some("+1")), "one more is not one");
+        assert_eq!(notify.does.with["text"], "Adds a replica when latency grows");
         assert_eq!((scale.timeout, scale.retry.attempts, &scale.when), (Span::MINUTE, 2, &None));
         assert_eq!((notify.does.with["channel"].as_str(), notify.when.as_ref().unwrap().is), (Some("#ops"), StepEnd::Failed));
         assert!(playbook.rollback.enabled && playbook.rollback.window == Span::MINUTE.times(10));
         let flat = TEXT.replace("metadata: { name: scale-on-load, description: Adds a replica when latency grows }", "name: scale-on-load");
         let flat = flat.replace("spec:\\n", "").replace("spec:\n", "").replace("\n  ", "\n");
-        assert_eq!(read_text(&flat).0.unwrap_or_else(|| panic!("{:?}", read_text(&flat).1)).steps, playbook.steps);
+        let flat = read_text(&flat).0.unwrap_or_else(|| panic!("{:?}", read_text(&flat).1));
+        assert_eq!((&flat.steps[0], &flat.when, flat.rollback), (&playbook.steps[0], &playbook.when, playbook.rollback));
     }
 
     #[test]

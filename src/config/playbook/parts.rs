@@ -6,6 +6,7 @@ use crate::config::fields::Fields;
 use crate::config::reader::{Cx, quoted};
 use crate::config::tree::{Node, Value};
 use crate::core::playbook::{After, Check, Compare, Condition, Do, MAX_ATTEMPTS, Retry, Rollback, Step, StepEnd, Trigger};
+use crate::core::prediction::Cause;
 use crate::core::template::Template;
 use crate::core::time::Span;
 
@@ -16,6 +17,7 @@ const MAX_CONDITIONS: usize = 20;
 /// The longest a step may take: what takes longer is a job, to be started and not waited for.
 pub(super) const LONGEST_STEP: Span = Span::from_secs(6 * 3_600);
 
+const CAUSES: [(&str, Cause); 3] = [("prediction", Cause::Breach), ("anomaly", Cause::Anomaly), ("check", Cause::Check)];
 const COMPARES: [&str; 5] = ["gt", "ge", "lt", "le", "eq"];
 const ENDS: [(&str, StepEnd); 4] =
     [("succeeded", StepEnd::Succeeded), ("failed", StepEnd::Failed), ("timed_out", StepEnd::TimedOut), ("skipped", StepEnd::Skipped)];
@@ -31,12 +33,13 @@ fn texts(node: &Node, what: &str, cx: &mut Cx) -> Vec<String> {
 
 pub(super) fn trigger(node: &Node, cx: &mut Cx) -> Option<Trigger> {
     let mut fields = Fields::of(node, "when", cx)?;
+    let on = fields.take("on").map(|n| n.items().iter().filter_map(|item| cx.one_of(item, "on", &CAUSES)).collect()).unwrap_or_default();
     let watches = fields.take("watches").map(|n| texts(n, "watches", cx)).unwrap_or_default();
     let codes = fields.take("codes").map(|n| texts(n, "codes", cx)).unwrap_or_default();
     let labels = fields.take("labels").map(|n| labels(n, cx)).unwrap_or_default();
     let conditions = fields.take("conditions").map(|n| conditions(n, cx)).unwrap_or_default();
     fields.done(cx);
-    Some(Trigger { watches, codes, labels, conditions })
+    Some(Trigger { on, watches, codes, labels, conditions })
 }
 
 fn labels(node: &Node, cx: &mut Cx) -> BTreeMap<String, String> {
@@ -47,7 +50,7 @@ fn labels(node: &Node, cx: &mut Cx) -> BTreeMap<String, String> {
     entries.iter().filter_map(|e| cx.text(&e.node, &e.key).map(|value| (e.key.clone(), value))).collect()
 }
 
-fn conditions(node: &Node, cx: &mut Cx) -> Vec<Condition> {
+pub(super) fn conditions(node: &Node, cx: &mut Cx) -> Vec<Condition> {
     let items = node.items();
     if items.len() > MAX_CONDITIONS {
         cx.error(node.at, format!("conditions: found {}, want {MAX_CONDITIONS} at most", items.len()));
@@ -86,7 +89,7 @@ fn compare_in(fields: &mut Fields<'_>, what: &str, cx: &mut Cx) -> Option<Compar
     None
 }
 
-fn compare(node: &Node, what: &'static str, cx: &mut Cx) -> Option<Compare> {
+pub(in crate::config) fn compare(node: &Node, what: &'static str, cx: &mut Cx) -> Option<Compare> {
     let mut fields = Fields::of(node, what, cx)?;
     let found = compare_in(&mut fields, what, cx);
     fields.done(cx);
@@ -117,6 +120,9 @@ pub(super) fn steps(node: &Node, cx: &mut Cx) -> Vec<Step> {
     steps
 }
 
+/// Says aloud that a step leaves nothing to be taken back.
+pub(super) const NO_UNDO: (&str, &str) = ("undo", "none");
+
 fn step(node: &Node, cx: &mut Cx) -> Option<Step> {
     let mut fields = Fields::of(node, "a step", cx)?;
     let name = fields.need("name", cx).and_then(|n| cx.text(n, "name"));
@@ -125,7 +131,7 @@ fn step(node: &Node, cx: &mut Cx) -> Option<Step> {
     let timeout = fields.take("timeout").and_then(|n| cx.span(n, "timeout", Span::SECOND, LONGEST_STEP)).unwrap_or(Step::USUAL_TIMEOUT);
     let retry = fields.take("retry").and_then(|n| retry(n, cx)).unwrap_or_default();
     let when = fields.take("when").and_then(|n| after(n, cx));
-    let undo = fields.take("undo").and_then(|n| undo(n, cx));
+    let undo = fields.take("undo").filter(|_| !node.has(NO_UNDO)).and_then(|n| undo(n, cx));
     fields.done(cx);
     Some(Step { name: name?, does: Do { action: action?, with }, timeout, retry, when, undo })
 }
@@ -160,7 +166,13 @@ fn after(node: &Node, cx: &mut Cx) -> Option<After> {
     Some(After { step: step?, is: is? })
 }
 
+/// Says aloud what holds where nothing is said: the watch's own value must come back.
+pub(super) const OWN: &str = "own";
+
 pub(super) fn check(node: &Node, cx: &mut Cx) -> Option<Check> {
+    if matches!(&node.value, Value::Scalar { text, .. } if text == OWN) {
+        return None;
+    }
     let mut fields = Fields::of(node, "verify", cx)?;
     let query = fields.need("query", cx).and_then(|n| cx.text(n, "query"));
     let success = fields.need("success", cx).and_then(|n| compare(n, "success", cx));

@@ -385,6 +385,7 @@ impl Shard {
             ended_because: None,
             revision: 0,
             current_value: value,
+            predicted_value: outlook.predicted_value,
             rate_of_change: outlook.rate_per_minute,
             side: limit.side,
             threshold: state.threshold,

@@ -14,6 +14,7 @@ pub(super) fn write(prediction: &mut Prediction, at: Timestamp, value: f64, outl
     let [p10, p50, p90] = outlook.eta_s.map(|s| s.map(after));
     prediction.updated_at = at;
     prediction.current_value = value;
+    prediction.predicted_value = outlook.predicted_value;
     prediction.rate_of_change = outlook.rate_per_minute;
     prediction.likelihood = outlook.likelihood;
     prediction.confidence = outlook.confidence;

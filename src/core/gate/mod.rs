@@ -18,7 +18,7 @@ pub use verdict::{Decision, Finding, Verdict};
 pub use window::{Window, WindowError};
 
 use super::playbook::{Facts, Playbook};
-use super::prediction::{Prediction, State};
+use super::prediction::{Cause, Evidence, Prediction, State};
 use super::time::{Span, Timestamp};
 use super::topology::{Tier, Topology};
 
@@ -52,8 +52,10 @@ pub struct Around {
     pub known_for: Option<Span>,
     /// Services of the same group that are sick now.
     pub sick: usize,
-    /// How often it was seen in a row, for what is triggered by failures that must repeat.
+    /// Failures in a row of a health check; `None` where it is about none.
     pub failures: Option<u32>,
+    /// Why nobody can say whether it is silenced.
+    pub silences_unknown: Option<String>,
     /// How surely the playbook helps here, and from how many runs that is known.
     pub trust: Option<(f64, u32)>,
     /// What the playbook's own check says before anything is done; no reason for anything, and written down.
@@ -64,6 +66,10 @@ pub struct Around {
 const LEAST_TRUST: f64 = 0.5;
 /// From fewer runs no rate is known.
 const LEAST_RUNS: u32 = 5;
+/// The edge of normal at the watch's own rate of false alarms: below it there is no anomaly.
+const LEAST_SCORE: f64 = 1.0;
+/// Twice that far out something is acted on without a person; at one false alarm a week, the edge itself would act in vain every week.
+const LEAST_SCORE_ALONE: f64 = 2.0;
 
 /// See the module.
 pub fn judge(request: &Request<'_>) -> Verdict {
@@ -90,24 +96,15 @@ pub fn judge(request: &Request<'_>) -> Verdict {
     if around.is_partial {
         find(Decision::Deny, Reason::Partial);
     }
-    let known = around.known_for.is_some_and(|known| known >= settings.min_history);
-    find(allow_if(known), Reason::History { known_for: around.known_for, least: settings.min_history });
-
-    // The prediction.
-    // NaN is no likelihood at all, and no number that could be written down.
-    let value = if prediction.likelihood.is_finite() { prediction.likelihood } else { 0.0 };
-    let (least, least_proactive) = (settings.min_likelihood, settings.min_likelihood_proactive);
-    let admits = match () {
-        () if value >= least_proactive => Decision::Allow,
-        // Sure enough to trouble a person with it, not to act ahead of time alone.
-        () if value >= least => Decision::Ask,
-        () => Decision::Deny,
-    };
-    find(admits, Reason::Likelihood { value, least, least_proactive });
-    find(allow_if(prediction.impact >= settings.min_impact), Reason::Impact { impact: prediction.impact, least: settings.min_impact });
-    if let Some(failures) = around.failures {
-        find(allow_if(failures >= settings.min_failures), Reason::Failures { seen: failures, least: settings.min_failures });
+    if prediction.cause != Cause::Check {
+        let known = around.known_for.is_some_and(|known| known >= settings.min_history);
+        find(allow_if(known), Reason::History { known_for: around.known_for, least: settings.min_history });
     }
+
+    // What is predicted, or what has been seen.
+    let (admits, reason) = sureness(prediction, settings, around);
+    find(admits, reason);
+    find(allow_if(prediction.impact >= settings.min_impact), Reason::Impact { impact: prediction.impact, least: settings.min_impact });
 
     // The harm it could do.
     let service = prediction.service.as_str();
@@ -123,6 +120,9 @@ pub fn judge(request: &Request<'_>) -> Verdict {
     }
 
     // The time.
+    if let Some(why) = &around.silences_unknown {
+        find(Decision::Allow, Reason::SilencesUnknown { why: why.clone() });
+    }
     if let Some((by, until)) = &around.silence {
         find(Decision::Deny, Reason::Silenced { by: by.clone(), until: *until });
     }
@@ -133,6 +133,34 @@ pub fn judge(request: &Request<'_>) -> Verdict {
         find(admits, reason);
     }
     Verdict::new(mode, findings)
+}
+
+/// How sure it is, by what began it. An anomaly says that something is unusual, not that it is bad: only a glaring one is acted on alone.
+fn sureness(prediction: &Prediction, settings: &Settings, around: &Around) -> (Decision, Reason) {
+    // NaN is nothing at all, and no number that could be written down.
+    let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
+    let by_level = |value: f64, least: f64, alone: f64| match () {
+        () if value >= alone => Decision::Allow,
+        // Sure enough to trouble a person with it, not to act alone.
+        () if value >= least => Decision::Ask,
+        () => Decision::Deny,
+    };
+    match prediction.cause {
+        Cause::Breach => {
+            let value = finite(prediction.likelihood);
+            let (least, least_proactive) = (settings.min_likelihood, settings.min_likelihood_proactive);
+            (by_level(value, least, least_proactive), Reason::Likelihood { value, least, least_proactive })
+        }
+        Cause::Anomaly => {
+            let value = finite(prediction.evidence_of(Evidence::ANOMALY).unwrap_or(0.0));
+            let reason = Reason::Score { value, least: LEAST_SCORE, least_alone: LEAST_SCORE_ALONE };
+            (by_level(value, LEAST_SCORE, LEAST_SCORE_ALONE), reason)
+        }
+        Cause::Check => {
+            let (seen, least) = (around.failures.unwrap_or(0), settings.min_failures);
+            (if seen >= least { Decision::Allow } else { Decision::Deny }, Reason::Failures { seen, least })
+        }
+    }
 }
 
 #[cfg(test)]

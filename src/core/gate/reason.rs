@@ -23,12 +23,14 @@ pub enum Reason {
     Partial,
     History { known_for: Option<Span>, least: Span },
     Likelihood { value: f64, least: f64, least_proactive: f64 },
+    Score { value: f64, least: f64, least_alone: f64 },
     Impact { impact: Impact, least: Impact },
     Failures { seen: u32, least: u32 },
     BlastRadius { dependents: usize, most: usize },
     Tier { tier: Tier },
     SickGroup { sick: usize, of: usize, most: f64 },
     Trust { rate: f64, runs: u32, least: f64 },
+    SilencesUnknown { why: String },
     Silenced { by: String, until: Timestamp },
     Frozen { name: String, until: Timestamp },
     OutsideWindow { windows: usize, next: Option<Timestamp> },
@@ -69,6 +71,9 @@ impl fmt::Display for Reason {
             Self::Likelihood { value, least, least_proactive } => {
                 write!(f, "likelihood is {value:.2}: below {least} nothing, from {least_proactive} without a person")
             }
+            Self::Score { value, least, least_alone } => {
+                write!(f, "score is {value:.2}: below {least} nothing, from {least_alone} without a person")
+            }
             Self::Impact { impact, least } => write!(f, "impact is {}, {} at least", word(impact), word(least)),
             Self::Failures { seen, least } => write!(f, "failed {seen} times in a row, {least} at least"),
             Self::BlastRadius { dependents, most } => write!(f, "{dependents} services depend on it, {most} at most without a person"),
@@ -77,6 +82,7 @@ impl fmt::Display for Reason {
             Self::Trust { rate, runs, least } => {
                 write!(f, "it helped in {:.0} % of {runs} runs, {:.0} % at least without a person", rate * 100.0, least * 100.0)
             }
+            Self::SilencesUnknown { why } => write!(f, "taken for not silenced, since nobody can say: {why}"),
             Self::Silenced { by, until } => write!(f, "silenced by {by} until {until}"),
             Self::Frozen { name, until } => write!(f, "frozen by {name} until {until}"),
             Self::OutsideWindow { windows, next: Some(next) } => {

@@ -156,6 +156,36 @@ fn stopped_and_silenced_is_stopped_and_silenced() {
 }
 
 #[test]
+fn an_anomaly_asks_and_only_a_glaring_one_is_acted_on_alone() {
+    let scored = |score: Option<f64>| {
+        decided(|case| {
+            (case.prediction.cause, case.prediction.likelihood) = (Cause::Anomaly, 1.0);
+            let evidence = score.map(|value| Evidence { kind: Evidence::ANOMALY.into(), text: String::new(), value });
+            case.prediction.evidence = evidence.into_iter().collect();
+        })
+    };
+    let scores = [Some(0.999), Some(1.0), Some(1.999), Some(2.0), Some(f64::NAN), None];
+    let (deny, ask, allow) = (Decision::Deny, Decision::Ask, Decision::Allow);
+    assert_eq!(scores.map(scored), [deny, ask, ask, allow, deny, deny]);
+    let young = decided(|case| {
+        case.prediction.cause = Cause::Anomaly;
+        case.prediction.evidence = vec![Evidence { kind: Evidence::ANOMALY.into(), text: String::new(), value: 9.0 }];
+        case.around.known_for = None;
+    });
+    assert_eq!(young, Decision::Deny);
+}
+
+#[test]
+fn silences_that_nobody_knows_are_none_and_are_said() {
+    let mut case = Case::new();
+    case.around.silences_unknown = Some("no answer".into());
+    let verdict = case.verdict();
+    assert_eq!(verdict.decision, Decision::Allow);
+    let said: Vec<String> = verdict.findings.iter().map(|finding| finding.reason.to_string()).collect();
+    assert!(said.iter().any(|said| said == "taken for not silenced, since nobody can say: no answer"), "{said:?}");
+}
+
+#[test]
 fn the_blast_radius_and_the_tier_ask_a_person() {
     let with = |dependents: usize| {
         decided(|case| {
@@ -276,6 +306,18 @@ fn conditions_must_hold_and_be_known() {
     assert_eq!(with("current_value", Compare::Ge(0.8), None), Decision::Allow);
     assert_eq!(with("current_value", Compare::Gt(0.8), None), Decision::Deny);
     assert_eq!((with("eta_s", Compare::Le(7_200.0), None), with("eta_s", Compare::Lt(7_200.0), None)), (Decision::Allow, Decision::Deny));
+    assert_eq!(with("value", Compare::Ge(0.8), None), Decision::Allow);
+    assert_eq!((with("threshold", Compare::Ge(0.95), None), with("threshold", Compare::Gt(0.95), None)), (Decision::Allow, Decision::Deny));
+    assert_eq!(with("predicted_value", Compare::Gt(0.0), None), Decision::Deny, "there is no forecast");
+    let going_to = |value| {
+        decided(|case| {
+            case.prediction.predicted_value = Some(value);
+            let is = Compare::Gt(0.9);
+            case.playbook.when.conditions = vec![Condition { metric: "predicted_value".into(), is, holds: Span::ZERO }];
+        })
+    };
+    assert_eq!([0.9, 0.91].map(going_to), [Decision::Deny, Decision::Allow], "and not the threshold, 0.95");
+    assert_eq!((with("score", Compare::Gt(0.0), None), with("failures", Compare::Gt(0.0), None)), (Decision::Deny, Decision::Deny));
     assert_eq!(with("rate(x[5m])", Compare::Gt(1.0), Some(2.0)), Decision::Allow);
     assert_eq!(with("rate(x[5m])", Compare::Gt(1.0), None), Decision::Deny, "what is not known does not hold");
     let for_long = |minutes| {
@@ -289,8 +331,14 @@ fn conditions_must_hold_and_be_known() {
 
 #[test]
 fn failures_must_repeat_and_a_playbook_that_fails_is_demoted() {
-    let seen = |failures| decided(|case| case.around.failures = failures);
-    assert_eq!([Some(2), Some(3), None].map(seen), [Decision::Deny, Decision::Allow, Decision::Allow]);
+    let seen = |failures| {
+        decided(|case| {
+            (case.prediction.cause, case.around.failures, case.around.known_for) = (Cause::Check, failures, None);
+        })
+    };
+    assert_eq!([Some(2), Some(3), Some(4), None].map(seen), [Decision::Deny, Decision::Allow, Decision::Allow, Decision::Deny]);
+    let of_a_breach = decided(|case| case.around.failures = Some(0));
+    assert_eq!(of_a_breach, Decision::Allow, "no check is asked about");
     let trusted = |rate, runs| decided(|case| case.around.trust = Some((rate, runs)));
     assert_eq!((trusted(0.49, 5), trusted(0.5, 5), trusted(0.1, 4)), (Decision::Ask, Decision::Allow, Decision::Allow));
 }

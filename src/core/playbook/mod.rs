@@ -15,6 +15,7 @@ pub use trigger::{Compare, Condition, Facts, Field, Trigger, Unmet};
 
 use super::gate::Mode;
 use super::labels::Labels;
+use super::prediction::Cause;
 use super::template::Template;
 use super::time::Span;
 
@@ -24,6 +25,8 @@ use super::time::Span;
 pub struct Playbook {
     pub name: String,
     pub about: String,
+    #[serde(default, skip_serializing_if = "Kind::is_playbook")]
+    pub kind: Kind,
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub enabled: bool,
     /// 1 to 10, the most urgent first: of several that are for one prediction, who goes first.
@@ -46,6 +49,27 @@ pub struct Playbook {
     pub verify: Option<Check>,
     #[serde(default, skip_serializing_if = "Rollback::is_default")]
     pub rollback: Rollback,
+}
+
+/// What it calls itself. Both are read, judged and run alike; a policy is one that lives by its conditions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    #[default]
+    Playbook,
+    Policy,
+}
+
+impl Kind {
+    pub const ALL: [(&'static str, Self); 2] = [("Playbook", Self::Playbook), ("Policy", Self::Policy)];
+
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+    fn is_playbook(&self) -> bool {
+        *self == Self::Playbook
+    }
 }
 
 /// Whether and how long steps are taken back when the run did not help.
@@ -103,7 +127,12 @@ impl Playbook {
     /// Whether this playbook is for a prediction of `watch` on a series with `labels`: because the watch suggests it by name, or because
     /// its own conditions name the watch, its code or its labels. A playbook without conditions is for nobody by itself.
     pub fn is_for(&self, watch: &str, code: &str, suggested: &[String], labels: &Labels) -> bool {
-        self.enabled && self.when.is_about(watch, code, labels, suggested.contains(&self.name))
+        self.is_for_cause(Cause::Breach, watch, code, suggested, labels)
+    }
+
+    /// The same for what is no prediction: `watch` is then the one that looks at an anomaly's series, or a health check's name.
+    pub fn is_for_cause(&self, cause: Cause, watch: &str, code: &str, suggested: &[String], labels: &Labels) -> bool {
+        self.enabled && self.when.is_on(cause) && self.when.is_about(watch, code, labels, suggested.contains(&self.name))
     }
 
     pub fn suggestion(&self) -> Suggestion {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::core::labels::Labels;
-use crate::core::prediction::Prediction;
+use crate::core::prediction::{Cause, Evidence, Prediction};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Impact;
 
@@ -14,7 +14,10 @@ use crate::core::watch::Impact;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
-    /// Names of watches.
+    /// What it can begin with; a prediction alone where nothing is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<Cause>,
+    /// Names of watches and of health checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watches: Vec<String>,
     /// Codes of predictions and alerts.
@@ -85,8 +88,14 @@ impl fmt::Display for Compare {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     CurrentValue,
-    /// The value at the horizon's end is not told; the threshold is what it is predicted to reach.
+    /// The worst value of the forecast's median path within the horizon.
     PredictedValue,
+    /// What must not be reached.
+    Threshold,
+    /// An anomaly's, in units of the normal band.
+    Score,
+    /// Failures in a row of a health check.
+    Failures,
     Likelihood,
     Confidence,
     EtaSeconds,
@@ -95,9 +104,13 @@ pub enum Field {
 }
 
 impl Field {
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("value", Self::CurrentValue),
         ("current_value", Self::CurrentValue),
         ("predicted_value", Self::PredictedValue),
+        ("threshold", Self::Threshold),
+        ("score", Self::Score),
+        ("failures", Self::Failures),
         ("likelihood", Self::Likelihood),
         ("confidence", Self::Confidence),
         ("eta_s", Self::EtaSeconds),
@@ -113,7 +126,10 @@ impl Field {
     pub fn of(self, prediction: &Prediction, now: Timestamp) -> Option<f64> {
         Some(match self {
             Self::CurrentValue => prediction.current_value,
-            Self::PredictedValue => prediction.threshold,
+            Self::PredictedValue => prediction.predicted_value?,
+            Self::Threshold => prediction.threshold,
+            Self::Score => prediction.evidence_of(Evidence::ANOMALY)?,
+            Self::Failures => prediction.evidence_of(Evidence::CHECK)?,
             Self::Likelihood => prediction.likelihood,
             Self::Confidence => prediction.confidence,
             Self::EtaSeconds => (prediction.eta.p50? - now).as_secs_f64(),
@@ -144,6 +160,11 @@ pub struct Unmet {
 impl Trigger {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether it can begin with such a cause.
+    pub fn is_on(&self, cause: Cause) -> bool {
+        if self.on.is_empty() { cause == Cause::Breach } else { self.on.contains(&cause) }
     }
 
     /// Whether it is about such a series. `is_suggested` stands for the names: whoever suggests a playbook has chosen.

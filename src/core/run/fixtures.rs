@@ -41,6 +41,7 @@ pub fn prediction(pod: usize, raised_at: Timestamp) -> Prediction {
         ended_because: None,
         revision: 0,
         current_value: 0.8,
+        predicted_value: None,
         rate_of_change: 0.001,
         side: Side::Above,
         threshold: 0.95,

@@ -27,8 +27,10 @@ use outcomes::Outcomes;
 
 use std::collections::BTreeMap;
 
-use super::gate::History;
-use super::playbook::Do;
+use super::gate::{History, Verdict};
+use super::labels::Labels;
+use super::playbook::{Do, Playbook};
+use super::prediction::{Cause, PredictionId};
 use super::time::{Span, Timestamp};
 
 /// Runs that are not closed at most: each holds a playbook and waits for something.
@@ -105,6 +107,22 @@ impl Runs {
 
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// The episode that a run was last proposed about, of a cause of one series, and when that was.
+    pub fn last_episode(&self, cause: Cause, watch: &str, labels: &Labels) -> Option<(&PredictionId, Timestamp)> {
+        let about = self.runs.values().filter(|run| {
+            let proposal = &run.proposal;
+            proposal.cause == cause && proposal.watch == watch && proposal.labels == *labels
+        });
+        about.max_by_key(|run| run.proposed_at).map(|run| (&run.proposal.prediction, run.proposed_at))
+    }
+
+    /// What would be proposed about something, and what the gate says to it now. Changes nothing.
+    pub fn look(&self, now: Timestamp, known: Known<'_>, playbook: &Playbook, world: World<'_>) -> (Proposal, Verdict) {
+        let proposal = Proposal::new(playbook, known.prediction);
+        let verdict = self.judge(now, known, &proposal, world);
+        (proposal, verdict)
     }
 
     /// The next time at which something is due without any input; `None` while nothing is under way.

@@ -9,7 +9,7 @@ use super::Turnout;
 use crate::core::gate::Verdict;
 use crate::core::labels::Labels;
 use crate::core::playbook::{Answer, Playbook, StepEnd};
-use crate::core::prediction::{Eta, Evidence, Prediction, PredictionId};
+use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 
@@ -19,7 +19,7 @@ use crate::core::watch::{Impact, Side};
 pub struct RunKey(pub u64);
 
 impl RunKey {
-    /// A prediction's id is of its watch, series, cause and the time it was raised: the episode.
+    /// A prediction's id is of its watch, series, cause and the time it was raised: the episode. So is an anomaly's, and a failing check's.
     pub fn new(playbook: &Playbook, targets: &[String], episode: &PredictionId) -> Self {
         let mut sorted: Vec<&str> = targets.iter().map(String::as_str).collect();
         sorted.sort_unstable();
@@ -110,6 +110,9 @@ pub struct Proposal {
     pub targets: Vec<String>,
     pub service: String,
     pub prediction: PredictionId,
+    /// A breach where an older build wrote it down.
+    #[serde(default)]
+    pub cause: Cause,
     pub watch: String,
     pub code: String,
     pub labels: Labels,
@@ -134,6 +137,7 @@ impl Proposal {
             targets: Some(target).filter(|target| !target.is_empty()).into_iter().collect(),
             service: prediction.service.clone(),
             prediction: prediction.id.clone(),
+            cause: prediction.cause,
             watch: prediction.watch.clone(),
             code: prediction.code.clone(),
             labels: prediction.labels.clone(),

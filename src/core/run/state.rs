@@ -6,6 +6,7 @@ use super::Turnout;
 use super::record::{Outcome, Proposal};
 use crate::core::gate::{Reason, Verdict};
 use crate::core::playbook::{Check, Compare, Step, StepEnd};
+use crate::core::prediction::Cause;
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::Side;
@@ -133,15 +134,21 @@ impl Run {
         }
     }
 
-    /// How one sees that it helped. Unless the playbook says, the watch's own value must be better than it was, and not past its threshold.
+    /// How one sees that it helped. Unless the playbook says, the watch's own value must be better than it was, and not past its threshold;
+    /// an anomaly must be over, and a health check well.
     pub fn check(&self) -> Check {
-        let Proposal { playbook, side, threshold, value, .. } = &self.proposal;
+        let Proposal { playbook, side, threshold, value, cause, .. } = &self.proposal;
         playbook.verify.clone().unwrap_or_else(|| {
+            let (within, holds) = (Check::USUAL_WITHIN, Span::MINUTE);
+            if *cause != Cause::Breach {
+                // The anomaly's score, or 1 while the check fails: below 1 is normal again. It is bad already, so that shows no failure yet.
+                return Check { query: String::new(), success: Compare::Lt(1.0), failure: None, within, holds };
+            }
             let (success, failure) = match side {
                 Side::Above => (Compare::Lt(*value), Compare::Ge(*threshold)),
                 Side::Below => (Compare::Gt(*value), Compare::Le(*threshold)),
             };
-            Check { query: String::new(), success, failure: Some(failure), within: Check::USUAL_WITHIN, holds: Span::MINUTE }
+            Check { query: String::new(), success, failure: Some(failure), within, holds }
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{News, Shared, hear, known};
+use super::{News, Shared, hear, known, subjects};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::Prediction;
 use crate::core::run::{Entry, Input, Known, Phase, Proposal, Run, RunKey, Runs};
@@ -20,7 +20,7 @@ pub fn report(shared: &Shared, key: RunKey, run: &Run) -> RunReport {
 }
 
 /// All about one run; nothing where there never was one.
-pub async fn detail(shared: &Shared, key: RunKey) -> Result<Option<RunDetail>, ViewError> {
+pub async fn detail(shared: &Arc<Shared>, key: RunKey) -> Result<Option<RunDetail>, ViewError> {
     let failed = |error: &dyn std::fmt::Display| ViewError(format!("read the audit: {error}"));
     let lines = shared.ledger.audit_of(&key.to_string(), MAX_LINES).await.map_err(|error| failed(&error))?;
     let known = shared.acting.runs.lock().await.get(key).cloned();
@@ -37,7 +37,7 @@ pub async fn detail(shared: &Shared, key: RunKey) -> Result<Option<RunDetail>, V
     let audit = lines.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>().map_err(|error| failed(&error))?;
     let config = shared.config();
     let (topology, service) = (&config.act.topology, run.proposal.service.as_str());
-    let prediction = shared.engine().lives().find(|life| life.prediction.id == run.proposal.prediction).map(|life| life.prediction.clone());
+    let prediction = subjects::find(shared, &run.proposal.prediction).await;
     Ok(Some(RunDetail {
         run: report(shared, key, &run),
         tier: topology.tier(service),
@@ -73,10 +73,7 @@ pub async fn decide(shared: &Arc<Shared>, run: RunKey, word: Word) -> Result<Res
 
 /// A person proposes a playbook for an open prediction; why it was not taken, where it was not.
 pub async fn propose(shared: &Arc<Shared>, id: &str, playbook: &str, by: String) -> Result<Result<RunReport, String>, ViewError> {
-    let found: Option<Prediction> = {
-        let engine = shared.engine();
-        engine.lives().find(|life| life.is_open() && life.prediction.id.as_str() == id).map(|life| life.prediction.clone())
-    };
+    let found = subjects::open(shared).await.into_iter().find(|open| open.id.as_str() == id);
     let Some(prediction) = found else { return Ok(Err(format!("no prediction {id} is open"))) };
     let found = known::playbooks(shared, &prediction).into_iter().find(|known| known.name == playbook);
     let Some(playbook) = found else { return Ok(Err(format!("no playbook {playbook:?} is for this prediction"))) };
@@ -92,7 +89,7 @@ pub async fn propose(shared: &Arc<Shared>, id: &str, playbook: &str, by: String)
     Ok(runs.get(run).map(|known| report(shared, run, known)).ok_or_else(|| "it could not be written down; nothing was proposed".to_owned()))
 }
 
-async fn want(shared: &Arc<Shared>, prediction: &Prediction, playbook: &Playbook, by: &str) {
+pub(super) async fn want(shared: &Arc<Shared>, prediction: &Prediction, playbook: &Playbook, by: &str) {
     let (facts, around) = known::about(shared, prediction, std::slice::from_ref(playbook)).await;
     let known = Known { prediction, facts: &facts, around: &around };
     super::feed(shared, Input::Wanted { known, playbook, by }).await;

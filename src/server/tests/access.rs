@@ -12,7 +12,7 @@ use crate::core::access::{Access, Login, Role, TokenHash};
 use crate::core::time::Timestamp;
 
 /// By hand and not from the server's table: v, o, p and a are viewer, operator, approver and admin; `*` is everybody, without a token too.
-const EXPECTED: [(&str, &str, &str); 23] = [
+const EXPECTED: [(&str, &str, &str); 24] = [
     ("GET", "/", "*"),
     ("GET", "/approvals", "*"),
     ("GET", "/runs/{run}", "*"),
@@ -31,6 +31,7 @@ const EXPECTED: [(&str, &str, &str); 23] = [
     ("GET", "/api/v1/runs/{run}", "vopa"),
     ("POST", "/api/v1/runs/{run}/dry-run", "opa"),
     ("POST", "/api/v1/predictions/{id}/propose", "opa"),
+    ("POST", "/api/v1/playbooks/{name}/run", "opa"),
     ("GET", "/api/v1/approvals", "vopa"),
     ("POST", "/api/v1/approvals/{run}/{word}", "pa"),
     ("POST", "/-/reload", "oa"),
@@ -52,10 +53,12 @@ async fn ask(server: &Running, method: &str, path: &str, token: Option<&str>) ->
     let query = match path {
         path if path.contains("{word}") => "?token=t0",
         path if path.ends_with("/propose") => "?playbook=free-space",
+        path if path.contains("{name}") => "?on=a=b&dry_run=true",
         _ => "",
     };
     let id = server.view.predictions.first().map(|p| p.id.to_string()).unwrap_or_default();
-    let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id);
+    let filled =
+        path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id).replace("{name}", "a");
     let mut request = server.http.request(Method::from_bytes(method.as_bytes()).unwrap(), server.url(&format!("{filled}{query}")));
     if let Some(token) = token {
         request = request.bearer_auth(token);

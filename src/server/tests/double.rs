@@ -20,13 +20,14 @@ use crate::core::run::RunKey;
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::{Impact, Side};
+use crate::server::plan_report::PlanReport;
 use crate::server::report::{
     CalibrationReport, Counts, Readiness, SeriesReport, SeriesState, SourceReport, StatusReport, StorageReport, WatchReport, WatchState,
     finite,
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
 use crate::server::view::Word;
-use crate::server::{AnomalyFilter, ExplainFilter, PredictionFilter, SeriesFilter, View, ViewError};
+use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -100,6 +101,7 @@ impl View for Double {
                 ..CalibrationReport::default()
             },
             storage: StorageReport { store_bytes: Some(2 << 20), ledger_bytes: Some(40_960), last_checkpoint: Some(NOW - Span::MINUTE) },
+            playbooks_refused: vec!["playbooks/faulty.yaml:4:5: a step lacks \"action\"".to_owned()],
             resident_memory_bytes: crate::metrics::process::resident_memory_bytes(),
         }
     }
@@ -188,6 +190,26 @@ impl View for Double {
         async move { Ok(if is_known { Ok(report) } else { Err("no such prediction is open".to_owned()) }) }.boxed()
     }
 
+    fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>> {
+        let report = PlanReport {
+            playbook: ask.playbook.clone(),
+            about: "frees space".to_owned(),
+            prediction: None,
+            title: None,
+            labels: ask.on,
+            service: String::new(),
+            targets: Vec::new(),
+            decision: Some(crate::core::gate::Decision::Deny),
+            findings: Vec::new(),
+            reasons: vec!["there is nothing to act on".to_owned()],
+            steps: Vec::new(),
+            run: None,
+            note: Some(format!("asked by {}", ask.by)),
+        };
+        let said = if ask.is_dry { Ok(report) } else { Err("nothing is open about it".to_owned()) };
+        async move { Ok(said) }.boxed()
+    }
+
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
         async move { Ok(is_stopped.then_some(by)) }.boxed()
     }
@@ -234,6 +256,7 @@ pub fn prediction(n: usize, state: State) -> Prediction {
         ended_because: ended.then(|| "the threshold was reached".into()),
         revision: 2,
         current_value: 0.874,
+        predicted_value: Some(0.93),
         rate_of_change: 0.000_087,
         side: Side::Above,
         threshold: 0.9,

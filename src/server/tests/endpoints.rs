@@ -185,9 +185,11 @@ async fn the_openapi_document_says_what_the_server_does() {
     for (path, methods) in document["paths"].as_object().unwrap() {
         let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
         let id = server.view.predictions[0].id.to_string();
-        let filled = path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id);
+        let filled = path.replace("{name}", "a").replace("{file}", "p1.png").replace("{run}", RUN);
+        let filled = filled.replace("{word}", "approve").replace("{id}", &id);
         let query = match path.as_str() {
             "/api/v1/stop" | "/api/v1/resume" => "?by=ann",
+            "/api/v1/playbooks/{name}/run" => "?on=a=b&by=ann&dry_run=true",
             path if path.contains("{word}") => "?by=ann&token=t0",
             path if path.ends_with("/propose") => "?by=ann&playbook=free-space",
             _ => "",
@@ -260,10 +262,35 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
 }
 
 #[tokio::test]
+async fn a_playbook_is_asked_for_with_a_name_and_the_labels_of_a_series() {
+    let server = start(busy(), Settings::default()).await;
+    let ask = async |path: &str| answer(server.http.post(server.url(&format!("/api/v1/playbooks/{path}")))).await;
+    let (status, _, body) = ask("free-space/run?on=instance=db-1,mountpoint=/data&by=ann&dry_run=true").await;
+    let said: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &said["data"]["labels"]), (200, &serde_json::json!({ "instance": "db-1", "mountpoint": "/data" })));
+    let document = server.json("/api/v1/openapi.json").await.1;
+    assert_matches(&document, "Plan", &[said["data"].clone()]);
+    assert_eq!(ask("free-space/run?on=instance=db-1&by=ann").await.0, 409, "why it can't be is a conflict");
+    for wrong in [
+        "on=instance=db-1",
+        "on=&by=ann",
+        "by=ann",
+        "on=instance&by=ann",
+        "on=in-stance=a&by=ann",
+        "on=a=b&by=ann&dry_run=yes",
+        "on=a=b&on2=c&by=ann",
+    ] {
+        assert_eq!(ask(&format!("free-space/run?{wrong}")).await.0, 400, "{wrong}");
+    }
+    assert_eq!(answer(server.http.get(server.url("/api/v1/playbooks/a/run?on=a=b&by=ann"))).await.0, 405, "looking changes nothing");
+}
+
+#[tokio::test]
 async fn without_a_login_nobody_decides_from_elsewhere() {
     let server = start_on("0.0.0.0:0", busy(), Settings::default()).await;
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", server.address.port());
-    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
+    let run = "/api/v1/playbooks/a/run?on=a=b&by=ann&dry_run=true";
+    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", run, &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
         assert_eq!(answer(server.http.post(url(path))).await.0, 403, "{path}");
     }
     assert_eq!(answer(server.http.get(url("/api/v1/approvals"))).await.0, 200, "reading is free");

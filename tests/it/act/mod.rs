@@ -1,6 +1,7 @@
 //! Actuators against real processes, real sockets and a real Alertmanager: what they do, and what nothing makes them do.
 
 mod alertmanager;
+mod books;
 mod command;
 mod hostile;
 mod http;

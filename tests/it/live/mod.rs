@@ -6,6 +6,7 @@
 mod acting;
 mod alertmanager;
 mod approvals;
+mod books;
 mod canary;
 mod daemon;
 mod eight_days;
