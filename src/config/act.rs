@@ -1,11 +1,14 @@
 //! Reads `act` and `topology`: what may be done at most, when, by which actuators, and what depends on what.
 
+mod cluster;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::fields::Fields;
 use super::reader::{Cx, is_name, quoted};
 use super::tree::{Node, Value};
+use crate::act::kubernetes::ClusterSettings;
 use crate::core::gate::{Breaker, Mode, Settings, Window};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::{Service, Tier, Topology};
@@ -31,6 +34,8 @@ pub struct ActConfig {
     pub hosts: Vec<String>,
     /// Whether those may be loopback and private addresses.
     pub allow_private: bool,
+    /// The cluster that `kubernetes` may change; none unless configured.
+    pub cluster: Option<ClusterSettings>,
 }
 
 pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
@@ -49,8 +54,9 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
     let stop_file = fields.take("stop_file").and_then(|n| cx.text(n, "stop_file")).map(|text| cx.path(&text));
     let programs = fields.take("command").map(|n| programs(n, cx)).unwrap_or_default();
     let (hosts, allow_private) = fields.take("http").and_then(|n| hosts(n, cx)).unwrap_or_default();
+    let cluster = fields.take("kubernetes").and_then(|n| cluster::read(n, cx));
     fields.done(cx);
-    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private })
+    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, cluster })
 }
 
 fn numbers(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Cx) {

@@ -39,7 +39,12 @@ pub fn actuators(config: &Config) -> Actuators {
     let clock = SystemClock::new();
     let now: act::Now = Arc::new(move || clock.now());
     let act = &config.act;
-    let settings = act::Settings { programs: act.programs.clone(), hosts: act.hosts.clone(), allow_private: act.allow_private };
+    let settings = act::Settings {
+        programs: act.programs.clone(),
+        hosts: act.hosts.clone(),
+        allow_private: act.allow_private,
+        cluster: act.cluster.clone(),
+    };
     act::actuators(settings, &now)
 }
 

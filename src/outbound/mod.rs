@@ -7,5 +7,6 @@ pub mod address;
 pub mod client;
 pub mod secret;
 pub mod signature;
+pub mod token;
 
 pub use secret::{Secret, SecretError, SecretFile};
