@@ -1,9 +1,11 @@
 //! Actuators against real processes, real sockets and a real Alertmanager: what they do, and what nothing makes them do.
 
 mod alertmanager;
+mod argocd;
 mod command;
 mod hostile;
 mod http;
+mod kubernetes;
 mod server;
 mod ssrf;
 
