@@ -1,6 +1,7 @@
 # One profile everywhere: demo, test, bench and check share target/release, so nothing is compiled twice.
 # `make demo`   the whole thing on bundled data        `make test`   all tests, against real servers
 # `make bench`  speed, memory and accuracy             `make check`  format, lints, import rules, licences
+# `make test-kubernetes`  the actuator against a real API server, built once from Debian's source, or that of KUBECONFIG
 # `make notebooks`  runs and renders notebooks/, on bundled data and a real Prometheus
 # `make soak`   storms over the core of acting, and mutations of its gate
 #
@@ -14,7 +15,7 @@ FLAGS := --release --locked
 # What the default build leaves out: of the models alone, so that nothing large is compiled twice.
 OPTIONAL := --package portent-models --features prophet
 
-.PHONY: demo test soak bench check notebooks side-by-side test-packages fmt lint rules deny
+.PHONY: demo test test-kubernetes soak bench check notebooks side-by-side test-packages fmt lint rules deny
 
 demo:
 	$(MOLD) $(CARGO) build $(FLAGS)
@@ -37,6 +38,11 @@ SEEDS ?= 200000
 soak:
 	PORTENT_SEEDS=$(SEEDS) $(CARGO) test $(FLAGS) --lib core::run::sim -- --nocapture
 	scripts/mutate-gate
+
+# A thousand CPU seconds the first time, which is why it is no part of `make test`; about a minute afterwards.
+test-kubernetes:
+	$(MOLD) $(CARGO) test $(FLAGS) --workspace --no-run
+	CARGO="$(CARGO)" scripts/test-kubernetes
 
 # What the tests need from the system; fails and names what is missing where it cannot install.
 test-packages:

@@ -5,11 +5,13 @@
 //! middle, `Unknown` where nobody can tell.
 
 pub mod alertmanager;
+pub mod argocd;
 mod args;
 pub mod command;
 mod filled;
 pub mod http;
 mod kept;
+pub mod kubernetes;
 pub mod log;
 pub mod places;
 mod registry;

@@ -1,5 +1,7 @@
 //! Reads `act` and `topology`: what may be done at most, when, by which actuators, and what depends on what.
 
+mod cluster;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use super::fields::Fields;
 use super::http;
 use super::reader::{Cx, is_name, quoted};
 use super::tree::{Node, Value};
+use crate::act::kubernetes::ClusterSettings;
 use crate::core::gate::{Breaker, Mode, Settings, Window};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::{Service, Tier, Topology};
@@ -38,12 +41,19 @@ pub struct ActConfig {
     pub audit_head: HeadConfig,
     /// The Alertmanager whose silences are respected. Ends with a slash.
     pub silences: Option<Url>,
+    /// The cluster that `kubernetes` may change; none unless configured.
+    pub cluster: Option<ClusterSettings>,
 }
 
 impl ActConfig {
     /// What actuators may do by it.
     pub fn actuators(&self) -> crate::act::Settings {
-        crate::act::Settings { programs: self.programs.clone(), hosts: self.hosts.clone(), allow_private: self.allow_private }
+        crate::act::Settings {
+            programs: self.programs.clone(),
+            hosts: self.hosts.clone(),
+            allow_private: self.allow_private,
+            cluster: self.cluster.clone(),
+        }
     }
 }
 
@@ -78,9 +88,10 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
     let programs = fields.take("command").map(|n| programs(n, cx)).unwrap_or_default();
     let (hosts, allow_private) = fields.take("http").and_then(|n| hosts(n, cx)).unwrap_or_default();
     let silences = fields.take("silences").and_then(|n| http::base_url(n, "silences", cx));
+    let cluster = fields.take("kubernetes").and_then(|n| cluster::read(n, cx));
     let audit_head = fields.take("audit_head").and_then(|n| head(n, cx)).unwrap_or_default();
     fields.done(cx);
-    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, audit_head, silences })
+    Some(ActConfig { settings, topology: Topology::default(), stop_file, programs, hosts, allow_private, audit_head, silences, cluster })
 }
 
 fn head(node: &Node, cx: &mut Cx) -> Option<HeadConfig> {

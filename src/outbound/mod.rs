@@ -9,5 +9,6 @@ pub mod client;
 pub mod probe;
 pub mod secret;
 pub mod signature;
+pub mod token;
 
 pub use secret::{Secret, SecretError, SecretFile};

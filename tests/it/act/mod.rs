@@ -2,9 +2,11 @@
 
 mod alertmanager;
 mod books;
+mod argocd;
 mod command;
 mod hostile;
 mod http;
+mod kubernetes;
 mod server;
 mod ssrf;
 

@@ -13,6 +13,7 @@
 mod alertmanager;
 mod browser;
 mod http;
+mod kubernetes;
 mod node_exporter;
 mod openmetrics;
 mod portent;
@@ -24,6 +25,7 @@ mod victoria_metrics;
 pub use alertmanager::Alertmanager;
 pub use browser::Browser;
 pub use http::{Reply, get, post, request};
+pub use kubernetes::ControlPlane;
 pub use node_exporter::NodeExporter;
 pub use openmetrics::OpenMetricsWriter;
 pub use portent::PortentProcess;

@@ -85,6 +85,7 @@ const HOMES: &[(&[&str], &[&str], &str)] = &[
         &["source", "outbound", "notify", "act", "cli"],
         "HTTP to the outside goes through a source, a notifier or an actuator; the command line may ask the daemon",
     ),
+    (&["kube", "k8s_openapi"], &["act"], "clusters are changed by the actuator kubernetes alone"),
     (&["sled"], &["store"], "derived state goes through the Store port"),
     (&["sqlx", "libsqlite3_sys"], &["ledger"], "what must not be lost goes through the Ledger port"),
     (&["plotters", "plotters_backend", "plotters_bitmap"], &["chart"], "describe the picture as a scene and let chart draw it"),
