@@ -11,7 +11,7 @@ use super::reader::Cx;
 use super::tree::{Node, Value};
 use super::valid::{Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, http, notify, playbook, server, settings, source, watch};
+use super::{DEFAULT_LISTEN, calendar, http, notify, playbook, server, settings, source, watch};
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::Watch;
@@ -55,8 +55,8 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let own = fields.take("watches").map(|n| read_watches(n, known, cx)).unwrap_or_default();
     let mut watches = with_packs(own, &packs);
     // A calendar of all: of each watch that has none of its own.
-    let holidays = fields.take("calendar").map(|n| watch::read_calendar(n, cx)).unwrap_or_default();
-    watches.iter_mut().filter(|watch| watch.holidays.is_empty()).for_each(|watch| watch.holidays.clone_from(&holidays));
+    let days = fields.take("calendar").map(|n| calendar::read(n, cx)).unwrap_or_default();
+    watches.iter_mut().filter(|watch| watch.special_days.is_empty()).for_each(|watch| watch.special_days.clone_from(&days));
     if watches.is_empty() && cx.errors.is_empty() {
         cx.error_hint(root.at, "nothing is watched", "add `packs: [node]` (see `portent packs list`) or `watches:`");
     }
