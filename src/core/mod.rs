@@ -9,6 +9,7 @@ pub mod engine;
 pub mod explain;
 pub mod frame;
 pub mod gate;
+pub mod heritage;
 pub mod labels;
 pub mod outlook;
 pub mod playbook;

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::paths::ErrorPaths;
-use super::{Context, FitError, Fitted, Model};
+use super::{Bounds, Context, FitError, Fitted, Model};
 
 /// Imagined error paths: enough for a 95 % interval to lie inside the outermost.
 const PATHS: usize = 40;
@@ -23,6 +23,20 @@ pub fn fit_or_level(model: &dyn Model, context: &Context, horizon: usize) -> Res
     match model.fit(context, horizon) {
         Err(FitError::TooShort { .. }) if context.present() > 0 => Ok(level(context, horizon)),
         other => other,
+    }
+}
+
+/// A level that goes on, off by as much at every step as `sigma` says: for whoever knows how far a series strays from others like it.
+pub fn around_level(level: f64, sigma: f64, horizon: usize) -> Fitted {
+    let normal = Normal::standard();
+    let quantile = |path: usize| normal.inverse_cdf((path as f64 + 0.5) / PATHS as f64);
+    let errors = Array2::from_shape_fn((PATHS, horizon), |(path, _)| quantile(path) * sigma);
+    Fitted {
+        model: "siblings",
+        median: vec![level; horizon],
+        errors: ErrorPaths::imagined(errors),
+        bounds: Bounds::default(),
+        weights: vec![("siblings", 1.0)],
     }
 }
 
@@ -48,7 +62,7 @@ fn level(context: &Context, horizon: usize) -> Fitted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forecast::{Bounds, Ensemble};
+    use crate::forecast::Ensemble;
 
     #[test]
     fn few_samples_get_their_level_and_wide_intervals() {

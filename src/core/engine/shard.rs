@@ -13,6 +13,7 @@ use std::sync::Arc;
 use portent_models::baseline::{Block, Geometry};
 use portent_models::score::{Scored, Settings};
 
+use self::kin::Heirs;
 use self::own::Variants;
 use self::portray::Portraits;
 use super::calibration::{Calibration, News};
@@ -23,7 +24,6 @@ use super::scores::Scores;
 use super::wording;
 use super::{Effect, Judged};
 use crate::core::anomaly::Anomaly;
-use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
@@ -48,6 +48,9 @@ pub(super) struct Column<'a> {
     pub learnt: &'a Calibration,
 }
 
+/// A row, its value, and what its scorer says of it.
+pub(super) type Sample = (usize, f64, Option<Scored>);
+
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
     pub block: Block,
@@ -56,6 +59,7 @@ pub(super) struct Shard {
     variants: Variants,
     fits: BTreeMap<usize, Fit>,
     fine_fits: BTreeMap<usize, Fit>,
+    heirs: Heirs,
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
     pub news: News,
@@ -81,6 +85,7 @@ impl Shard {
             variants: Variants::default(),
             fits: BTreeMap::new(),
             fine_fits: BTreeMap::new(),
+            heirs: Heirs::default(),
             lives: BTreeMap::new(),
             episodes,
             news: News::default(),
@@ -108,6 +113,7 @@ impl Shard {
         self.fits.remove(&row);
         self.fine_fits.remove(&row);
         self.episodes.forget(row);
+        self.heirs.forget();
         let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
         Some((row, Some(old.labels)))
     }
@@ -144,6 +150,7 @@ impl Shard {
     pub fn forget_fits(&mut self) {
         self.fits.clear();
         self.fine_fits.clear();
+        self.heirs.forget();
         for row in &mut self.rows {
             row.next_look = Timestamp::MIN;
             row.asked.forget();
@@ -181,17 +188,16 @@ impl Shard {
         self.episodes.open().values()
     }
 
-    /// Takes in one point in time: the samples that there are, with their rows.
-    pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
+    /// Takes in one point in time: the samples that there are, which have been scored.
+    pub fn column(&mut self, column: Column<'_>, samples: &[Sample], effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let newest = self.block.newest_bucket();
         let civil = score::advance(&mut self.block, &watch.zone, at);
         if self.block.newest_bucket() != newest {
             self.forget_own();
+            self.heirs.forget();
         }
-        let offset_ms = civil::offset_ms(&watch.zone, at);
-        for &(row, value) in present {
-            let scored = self.scores.push(row, at, offset_ms, value);
+        for &(row, value, scored) in samples {
             self.sample(row, value, civil, scored, column, effects);
         }
         self.settle(at, watch, effects);
@@ -201,12 +207,23 @@ impl Shard {
         self.dirty = true;
     }
 
+    /// The same of samples that nothing has scored yet.
+    #[cfg(test)]
+    pub fn unscored(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
+        let offset_ms = crate::core::civil::offset_ms(&column.watch.zone, column.at);
+        let samples = present.iter().map(|&(row, value)| (row, value, self.scores.push(row, column.at, offset_ms, value)));
+        let samples: Vec<Sample> = samples.collect();
+        self.column(column, &samples, effects);
+    }
+
     fn sample(&mut self, row: usize, value: f64, civil: f64, scored: Option<Scored>, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let last = self.block.last(row).map_or(at, |(ms, _)| Timestamp::from_millis(ms));
-        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else {
+        let heritage = self.inherit(row, watch);
+        let Some(taken) = score::take(&mut self.block, row, (at, value), civil, watch.baseline.min_history, heritage.as_deref()) else {
             // A late sample is in a closed bucket now.
             self.rows[row].own = None;
+            self.heirs.forget_row(row);
             return;
         };
         self.note(row, value);
@@ -236,8 +253,7 @@ impl Shard {
             }
         }
         if judged && taken.is_old_enough && self.is_due(row, value, limit, at, watch) {
-            let own = self.own(row, watch);
-            self.look(row, value, limit, Column { watch: own.as_deref().unwrap_or(watch), ..column }, effects);
+            self.look(row, value, limit, column, effects);
         }
     }
 
@@ -267,15 +283,18 @@ impl Shard {
         due
     }
 
-    /// Looks ahead, and raises, updates or takes back.
+    /// Looks ahead, and raises, updates or takes back. The series' own profile is asked for where that may matter: most looks end before.
     fn look(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let threshold = self.rows[row].threshold;
-        let may_rest = !is_open && !watch.profile.deadline;
+        let may_rest = !is_open && !self.may_be_deadline(row, watch);
         let is_safe = may_rest && self.is_still_safe(row, value, limit, at, watch);
         let is_far = may_rest && !is_safe && self.is_out_of_reach(row, value, limit, at, watch);
         let rests = is_safe || is_far;
+        let own = if rests { None } else { self.own(row, watch) };
+        let column = Column { watch: own.as_deref().unwrap_or(watch), ..column };
+        let watch = column.watch;
         let outlook = if rests { None } else { self.outlook(row, value, limit, column) };
         if outlook.is_none() && !rests {
             return;
@@ -353,7 +372,8 @@ impl Shard {
             }
             if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block, threshold)) {
                 fits.remove(&row);
-                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold))) {
+                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), self.heirs.of(row).map(Arc::as_ref))
+                {
                     fits.insert(row, fit);
                 }
             }
@@ -439,7 +459,7 @@ impl Shard {
         let watch = &own;
         match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
+            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch), self.heritage(row, watch).as_deref()).ok(),
         }
     }
 }
