@@ -1,11 +1,13 @@
 //! Up to 1,024 series of one watch: their baselines, their predictions, and what one sample after another does to them.
 //!
-//! Series do not look at each other here, so shards run side by side and the result does not depend on how many threads there are.
+//! Series do not look at each other here, but for what a young one inherits from closed buckets of its siblings in the same shard ([`kin`]). So
+//! shards run side by side, and the result does not depend on how many threads there are.
 
 pub(super) mod kin;
 mod own;
 pub(super) mod portray;
 mod reach;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,18 +21,17 @@ use self::portray::Portraits;
 use super::calibration::{Calibration, News};
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, effect};
-use super::row::{Row, SeriesView};
+use super::row::Row;
 use super::scores::Scores;
 use super::wording;
 use super::{Effect, Judged};
-use crate::core::anomaly::Anomaly;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Cause, Eta, Prediction, PredictionId, State};
 use crate::core::score;
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Limit, Side, Watch};
+use crate::core::watch::{Limit, Watch};
 
 /// A series this likely to breach is looked at with every sample; the others once a bucket, or when they come half way nearer.
 const HOT_LIKELIHOOD: f64 = 0.05;
@@ -156,36 +157,6 @@ impl Shard {
             row.asked.forget();
         }
         self.forget_variants();
-    }
-
-    pub fn views<'a>(&'a self, learnt: &'a Calibration) -> impl Iterator<Item = SeriesView<'a>> {
-        (0..self.rows.len()).map(move |row| self.view(row, learnt))
-    }
-
-    pub fn view<'a>(&'a self, row: usize, learnt: &'a Calibration) -> SeriesView<'a> {
-        let state = &self.rows[row];
-        SeriesView {
-            labels: &state.labels,
-            block: &self.block,
-            row,
-            threshold: state.threshold,
-            likelihood: f64::from(state.likelihood),
-            score: f64::from(state.score),
-            scored: state.scored.as_ref(),
-            anomaly: self.episodes.of(row),
-            breached: state.breach.breached,
-            lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
-            settled: &learnt.map,
-            widths: learnt.widths,
-        }
-    }
-
-    pub fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.lives.values().flatten()
-    }
-
-    pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        self.episodes.open().values()
     }
 
     /// Takes in one point in time: the samples that there are, which have been scored.
@@ -446,20 +417,5 @@ impl Shard {
             lives.retain(|life| !life.is_done());
         }
         self.lives.retain(|_, lives| !lives.is_empty());
-    }
-
-    fn breach_of(&self, row: usize, watch: &Watch) -> Option<(Side, f64)> {
-        let threshold = self.rows[row].threshold;
-        watch.limit.as_ref().filter(|_| !threshold.is_nan()).map(|limit| (limit.side, threshold))
-    }
-
-    /// The present fit of a row, made if need be and not kept.
-    pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
-        let own = Watch { profile: self.selection(row, watch).profile, ..watch.clone() };
-        let watch = &own;
-        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
-            Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch), self.heritage(row, watch).as_deref()).ok(),
-        }
     }
 }
