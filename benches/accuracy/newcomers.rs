@@ -69,9 +69,10 @@ pub fn measure(_: &Portent, sets: &[Set]) -> Vec<Line> {
     lines
 }
 
-/// The name without the number at its end.
+/// The name without the number at its end; all of it where that is no number of a copy (metrics of one server are no siblings).
 fn stem(name: &str) -> &str {
-    name.trim_end_matches(|c: char| c.is_ascii_digit())
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    if stem.ends_with('-') { stem } else { name }
 }
 
 fn judge(set: &Set, newcomer: &Series, siblings: &[&Series], start_h: i64, figures: &mut [Figures; 3]) {

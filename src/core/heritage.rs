@@ -4,7 +4,6 @@
 //! shown at the same time of the day, as far as a few days can be believed, and borrowed noise gives way to its own in the same measure.
 
 use portent_models::baseline::{Band, SLOTS};
-use portent_models::robust::{SIGMA_PER_MAD, median_mut};
 
 /// A young series inherits up to this many hours of its own: then it can show a daily shape of its own, or that it has none.
 pub const INHERITS_HOURS: i64 = 72;
@@ -12,11 +11,6 @@ pub const INHERITS_HOURS: i64 = 72;
 const OWN_DAYS: f64 = 2.0;
 /// Borrowed bands are this many times as wide at first: siblings' noise differs by up to about half, and the level is that of a few hours.
 pub const WIDER: f64 = 1.5;
-
-/// Hours of its own before it shows how far they stray.
-const LEAST_HOURS: usize = 6;
-/// What fits the hours that it was made from is so many times as far off in those to come.
-const AHEAD_WIDER: f64 = 1.25;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +24,8 @@ pub struct Heritage {
     shape: [f64; SLOTS],
     /// Of samples around the expectation.
     sigma: f64,
-    /// Of hourly means to come; [`Self::wider`] is not in it.
-    pub wander: f64,
+    /// Paths of what the siblings' next hours would have been told wrong from as few; [`Self::wider`] is not in them.
+    pub errors: Vec<Vec<f64>>,
 }
 
 /// What siblings have in common, in the unit of the young series.
@@ -40,7 +34,7 @@ pub struct Borrowed {
     pub siblings: usize,
     pub shape: [f64; SLOTS],
     pub sigma: f64,
-    pub wander: f64,
+    pub errors: Vec<Vec<f64>>,
 }
 
 /// What the young series knows of itself.
@@ -56,7 +50,7 @@ pub struct Own<'a> {
 }
 
 impl Heritage {
-    pub fn new(borrowed: &Borrowed, own: &Own<'_>) -> Self {
+    pub fn new(borrowed: Borrowed, own: &Own<'_>) -> Self {
         let days = own.hours.len() as f64 / own.a_day.max(1) as f64;
         let of_a_slot = SLOTS as f64 / own.a_day.max(1) as f64;
         let kept = OWN_DAYS / (OWN_DAYS + days);
@@ -68,14 +62,10 @@ impl Heritage {
         }
         // A mean of n days, drawn towards what was borrowed: sum / n by n / (n + OWN_DAYS).
         let shape = std::array::from_fn(|slot| borrowed.shape[slot] + sums[slot] / (counts[slot] + OWN_DAYS));
-        let apart = |(slot, mean): &(usize, f64)| (mean - own.level - borrowed.shape[*slot]).abs();
-        let mut distances: Vec<f64> = own.hours.iter().map(apart).collect();
-        let strays = if distances.len() < LEAST_HOURS { 0.0 } else { SIGMA_PER_MAD * median_mut(&mut distances) };
-        let wander = AHEAD_WIDER * borrowed.wander.max(strays);
         let theirs = wider * borrowed.sigma;
         let ours = own.sigma.unwrap_or(theirs);
         let sigma = (kept * theirs * theirs + (1.0 - kept) * ours * ours).sqrt();
-        Self { siblings: borrowed.siblings, wider, level: own.level, shape, sigma, wander }
+        Self { siblings: borrowed.siblings, wider, level: own.level, shape, sigma, errors: borrowed.errors }
     }
 
     /// Distance from the level at a civil hour, `[0, 24)`: between slot middles by a straight line.
@@ -97,18 +87,18 @@ mod tests {
     use super::*;
 
     fn borrowed() -> Borrowed {
-        Borrowed { siblings: 3, shape: std::array::from_fn(|slot| slot as f64), sigma: 2.0, wander: 1.0 }
+        Borrowed { siblings: 3, shape: std::array::from_fn(|slot| slot as f64), sigma: 2.0, errors: Vec::new() }
     }
 
     #[test]
     fn at_first_all_is_borrowed_and_each_day_of_its_own_counts_more() {
-        let none = Heritage::new(&borrowed(), &Own { level: 100.0, hours: &[], a_day: SLOTS, sigma: None });
+        let none = Heritage::new(borrowed(), &Own { level: 100.0, hours: &[], a_day: SLOTS, sigma: None });
         assert_eq!((none.wider, none.sigma, none.band(6.5).expected), (WIDER, 3.0, 106.0));
         assert_eq!(none.band(0.0).expected, 100.0 + 11.5, "midnight lies between the last slot and the first");
         // Its own day is flat: the borrowed slope is given up by a third, by half, ...
         let after = |days: usize| {
             let hours: Vec<(usize, f64)> = (0..days * SLOTS).map(|i| (i % SLOTS, 100.0)).collect();
-            Heritage::new(&borrowed(), &Own { level: 100.0, hours: &hours, a_day: SLOTS, sigma: Some(0.5) })
+            Heritage::new(borrowed(), &Own { level: 100.0, hours: &hours, a_day: SLOTS, sigma: Some(0.5) })
         };
         let at = |days| after(days).band(12.5).expected - 100.0;
         assert!((at(1) - 8.0).abs() < 1e-9 && (at(2) - 6.0).abs() < 1e-9, "{} {}", at(1), at(2));

@@ -195,7 +195,7 @@ fn young(
     let first = newest - values.len() as i64;
     values.iter_mut().enumerate().for_each(|(i, v)| *v -= shape(first + i as i64));
     let flat = if values.iter().filter(|v| v.is_finite()).count() < MIN_YOUNG {
-        around_level(heritage.level, heritage.wander, steps)
+        around_level(heritage.level, &heritage.errors, steps)?
     } else {
         Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?
     };

@@ -26,19 +26,32 @@ pub fn fit_or_level(model: &dyn Model, context: &Context, horizon: usize) -> Res
     }
 }
 
-/// A level that goes on, off by as much at every step as `sigma` says: for whoever knows how far a series strays from others like it.
-pub fn around_level(level: f64, sigma: f64, horizon: usize) -> Fitted {
-    let normal = Normal::standard();
-    let quantile = |path: usize| normal.inverse_cdf((path as f64 + 0.5) / PATHS as f64);
-    let errors = Array2::from_shape_fn((PATHS, horizon), |(path, _)| quantile(path) * sigma);
-    Fitted {
-        model: "siblings",
+/// A level that goes on, off as others like it were: `errors` are their paths, of one length at least. Past their end errors grow as a random
+/// walk's.
+///
+/// # Errors
+/// Where there is no path.
+pub fn around_level(level: f64, errors: &[Vec<f64>], horizon: usize) -> Result<Fitted, FitError> {
+    if errors.is_empty() {
+        return Err(FitError::TooShort { model: SIBLINGS, have: 0, need: 1 });
+    }
+    let errors = Array2::from_shape_fn((errors.len(), horizon), |(path, h)| {
+        let path = &errors[path];
+        let last = path.len().saturating_sub(1);
+        let known = path.get(h.min(last)).copied().unwrap_or(0.0);
+        if h <= last { known } else { known * ((h + 1) as f64 / (last + 1) as f64).sqrt() }
+    });
+    Ok(Fitted {
+        model: SIBLINGS,
         median: vec![level; horizon],
         errors: ErrorPaths::imagined(errors),
         bounds: Bounds::default(),
-        weights: vec![("siblings", 1.0)],
-    }
+        weights: vec![(SIBLINGS, 1.0)],
+    })
 }
+
+/// What a forecast is called that others' errors make.
+const SIBLINGS: &str = "siblings";
 
 fn level(context: &Context, horizon: usize) -> Fitted {
     let values = context.values();

@@ -32,6 +32,13 @@ const LEAST_HOURS: usize = 12;
 /// Hours that its level is the median of.
 const LEVEL_HOURS: usize = 24;
 
+/// Hours that the siblings' errors are taken over, how many times of each of them, and how far apart: at other times of the day.
+const PATH_HOURS: usize = 48;
+const PATHS_AN_ELDER: usize = 4;
+const PATHS_APART: usize = 23;
+/// Error paths at most, as of any forecast.
+const MAX_PATHS: usize = 40;
+
 /// What a young series has from its siblings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Inherited {
@@ -151,11 +158,46 @@ impl Shard {
             siblings: elders.len(),
             shape: shape.map(|distance| unit * distance),
             sigma: unit * median(&|elder| self.block.summary(elder).scale),
-            wander: unit * median(&|elder| self.block.summary(elder).wander),
+            errors: self.errors(&elders, watch, &shape, is_relative, (closed.clamp(1, LEVEL_HOURS), unit)),
         };
         let a_day = self.block.geometry().buckets_per_day();
         let sigma = Some(self.block.summary(row).scale).filter(|scale| closed >= LEAST_HOURS && scale.is_finite());
-        Some(Heritage::new(&borrowed, &Own { level, hours: &hours[..closed], a_day, sigma }))
+        Some(Heritage::new(borrowed, &Own { level, hours: &hours[..closed], a_day, sigma }))
+    }
+
+    /// What the elders' hours would have been told wrong in the week from so many of their own, in units of the young series: none of its own
+    /// can say that yet, and how far levels drift from day to day no band of theirs says.
+    fn errors(
+        &self,
+        elders: &[usize],
+        watch: &Watch,
+        shape: &[f64; SLOTS],
+        is_relative: bool,
+        (known, unit): (usize, f64),
+    ) -> Vec<Vec<f64>> {
+        let width = self.block.geometry().bucket_ms;
+        let mut paths = Vec::new();
+        for &elder in elders {
+            let own_unit = if is_relative { self.block.summary(elder).level.abs() } else { 1.0 };
+            let means = self.block.coarse_means(elder);
+            let first = self.block.newest_bucket() - means.len() as i64;
+            let slot = |bucket: i64| civil::hour_of_day(&watch.zone, Timestamp::from_millis(bucket * width + width / 2)) as usize % SLOTS;
+            let flat: Vec<f64> = (first..).zip(&means).map(|(bucket, mean)| mean / own_unit - shape[slot(bucket)]).collect();
+            for back in 0..PATHS_AN_ELDER {
+                let Some(origin) = flat.len().checked_sub(PATH_HOURS + back * PATHS_APART).filter(|origin| *origin >= known) else { break };
+                let mut before: Vec<f64> = flat[origin - known..origin].iter().copied().filter(|v| v.is_finite()).collect();
+                let after = &flat[origin..origin + PATH_HOURS];
+                if before.is_empty() || after.iter().any(|v| !v.is_finite()) {
+                    continue;
+                }
+                let level = median_mut(&mut before);
+                paths.push(after.iter().map(|value| unit * (value - level)).collect());
+                if paths.len() >= MAX_PATHS {
+                    return paths;
+                }
+            }
+        }
+        paths
     }
 
     fn own_hours(&self, row: usize, watch: &Watch) -> Option<OwnHours> {
