@@ -1,11 +1,14 @@
 //! From the engine's state to a picture of one series, for every shell that shows one: what is drawn is what the engine knew at that moment.
 
+use std::sync::Arc;
+
 use portent_models::baseline::{BUCKETS, Block};
 use portent_models::breach::Recalibration;
 
 use crate::chart::{BandPoint, FAN_LEVELS, Fan, Scene, Unit, past_worth_showing};
 use crate::core::civil;
 use crate::core::engine::{Engine, Portrait};
+use crate::core::heritage::Heritage;
 use crate::core::labels::Labels;
 use crate::core::outlook::{Fit, Ring, outlook};
 use crate::core::prediction::Prediction;
@@ -22,6 +25,8 @@ struct Known<'a> {
     row: usize,
     settled: &'a Recalibration,
     widths: Widths,
+    /// What a young series goes by.
+    heritage: Option<Arc<Heritage>>,
     /// The watch as the series sees it, with its own profile.
     watch: Watch,
 }
@@ -33,7 +38,8 @@ pub fn of_prediction(engine: &Engine, prediction: &Prediction) -> Option<Scene> 
     let (series, fit) = engine.find(index, prediction.series())?;
     let (selection, _) = engine.about(index, prediction.series())?;
     let watch = Watch { profile: selection.profile, ..(**watch).clone() };
-    let known = Known { block: series.block, row: series.row, settled: series.settled, widths: series.widths, watch };
+    let heritage = engine.heritage(index, prediction.series());
+    let known = Known { block: series.block, row: series.row, settled: series.settled, widths: series.widths, heritage, watch };
     Some(known.of_prediction(fit, prediction))
 }
 
@@ -57,6 +63,7 @@ pub fn of_untold(watch: &Watch, portrait: &Portrait) -> Option<Scene> {
     let from = scene.now - past_worth_showing(watch.horizon);
     scene.history = known.history(from);
     scene.normal = known.normal(from, scene.now);
+    scene.notes.extend(known.inherited());
     Some(scene)
 }
 
@@ -68,7 +75,8 @@ fn value_name(unit: Unit, labels: &Labels) -> Option<String> {
 impl<'a> Known<'a> {
     fn of_portrait(watch: &Watch, portrait: &'a Portrait) -> Self {
         let watch = Watch { profile: portrait.profile.clone(), ..watch.clone() };
-        Self { block: &portrait.block, row: 0, settled: &portrait.settled, widths: portrait.widths, watch }
+        let heritage = portrait.heritage.clone();
+        Self { block: &portrait.block, row: 0, settled: &portrait.settled, widths: portrait.widths, heritage, watch }
     }
 
     /// The query's, or that of the metric's own name where the query has none.
@@ -90,6 +98,7 @@ impl<'a> Known<'a> {
             scene.raised = Some((prediction.updated_at, prediction.current_value));
         }
         scene.value_name = value_name(unit, &prediction.labels);
+        scene.notes.extend(self.inherited());
         let spoke = self.spoke(fit, prediction, scene.now);
         scene.forecast = spoke.map(|(fit, shift)| fan(&fit, shift, scene.now, fit.widen(self.widths, watch), watch.horizon));
         // The last hours look ahead for hours only: beside days of the past that would be a sliver.
@@ -98,6 +107,12 @@ impl<'a> Known<'a> {
         scene.history = self.history(from);
         scene.normal = self.normal(from, scene.now + watch.horizon.min(MAX_BAND_AHEAD));
         scene
+    }
+
+    /// What the picture says of a young series.
+    fn inherited(&self) -> Option<String> {
+        let heritage = self.heritage.as_ref()?;
+        Some(format!("young: day and band inherited from {} siblings, {:.1} times as wide", heritage.siblings, heritage.wider))
     }
 
     /// Hourly means, then the fine ring where it begins, then the last sample.
@@ -146,7 +161,9 @@ impl<'a> Known<'a> {
         let hours = ((to - open).as_millis() / Span::HOUR.as_millis()).max(0);
         let ahead = (0..=hours + 1).filter_map(|h| {
             let at = open + Span::HOUR.times(h);
-            let band = block.expected(row, at.as_millis(), civil::hour_of_day(&watch.zone, at))?;
+            let civil = civil::hour_of_day(&watch.zone, at);
+            let inherited = self.heritage.as_ref().map(|heritage| heritage.band(civil));
+            let band = inherited.or_else(|| block.expected(row, at.as_millis(), civil))?;
             Some(BandPoint::new(at, band, sigma))
         });
         past.filter(|point| point.at >= from).chain(ahead).collect()
@@ -157,7 +174,8 @@ impl<'a> Known<'a> {
     fn spoke(&self, week: Option<Fit>, prediction: &Prediction, at: Timestamp) -> Option<(Fit, f64)> {
         let (block, row, watch) = (self.block, self.row, &self.watch);
         let breach = Some((prediction.side, prediction.threshold));
-        let hours = if watch.profile.deadline { None } else { Fit::new(block, row, watch, Ring::Fine, breach).ok() };
+        let hours =
+            if watch.profile.deadline { None } else { Fit::new(block, row, watch, Ring::Fine, breach, self.heritage.as_deref()).ok() };
         let off = |fit: &Fit| {
             let said = outlook(block, row, fit, at, watch, prediction.side, prediction.threshold, self.settled).likelihood;
             (said - prediction.likelihood).abs()

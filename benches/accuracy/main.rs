@@ -1,8 +1,8 @@
 //! How right it is, on the data sets that come with the program, with a naive rival on every line.
 //!
-//!     cargo bench --bench accuracy [-- --only anomalies,forecasts,breaches] [--portent PATH] [--json]
+//!     cargo bench --bench accuracy [-- --only anomalies,forecasts,breaches,newcomers] [--portent PATH] [--json]
 //!
-//! Everything goes through the public commands (`detect`, `forecast`, `forecast --cases`), so what is measured is what users get; rivals are
+//! All but the last part goes through the public commands (`detect`, `forecast`, `forecast --cases`), so what is measured is what users get; rivals are
 //! computed here, on the same samples. Metrics are those of `portent_models::accuracy`, each defined there with its source. Nothing here is
 //! timed or asserted: figures are for reading, and for `benches/RESULTS.md`.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop where it is")]
@@ -12,6 +12,7 @@ mod breaches;
 mod data;
 mod forecasts;
 mod line;
+mod newcomers;
 mod portent;
 
 use data::Set;
@@ -20,7 +21,12 @@ use portent::Portent;
 
 type Part = fn(&Portent, &[Set]) -> Vec<Line>;
 
-const PARTS: [(&str, Part); 3] = [("anomalies", anomalies::measure), ("forecasts", forecasts::measure), ("breaches", breaches::measure)];
+const PARTS: [(&str, Part); 4] = [
+    ("anomalies", anomalies::measure),
+    ("forecasts", forecasts::measure),
+    ("breaches", breaches::measure),
+    ("newcomers", newcomers::measure),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -78,7 +78,7 @@ impl Kind {
             horizon: Span::DAY,
             baseline: BaselineSettings::default(),
             profile,
-            holidays: std::collections::BTreeSet::new(),
+            special_days: portent::core::calendar::Kinds::default(),
             selecting: portent::core::selection::Selecting::Written,
             zone: TimeZone::UTC,
             service: "{{instance}}".parse().expect("a valid template"),

@@ -18,6 +18,11 @@ pub fn quantile_mut(values: &mut [f64], q: f64) -> f64 {
     if rest == 0.0 || below + 1 == values.len() { low } else { low + rest * (high - low) }
 }
 
+/// The `k`-th smallest (from 0) of the values. Reorders the slice.
+pub(crate) fn nth_mut(values: &mut [f64], k: usize) -> f64 {
+    order::pair(values, k).0
+}
+
 /// The same of sorted values.
 pub(crate) fn quantile_sorted(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };

@@ -105,7 +105,7 @@ fn make_watch(set: &History, question: &Question, step: Span, alone: bool) -> Sh
         baseline: BaselineSettings::default(),
         profile,
         selecting,
-        holidays: std::collections::BTreeSet::new(),
+        special_days: crate::core::calendar::Kinds::default(),
         zone: jiff::tz::TimeZone::UTC,
         service: template(&format!("{{{{{service}}}}}")),
         code: "files".into(),

@@ -75,7 +75,17 @@ impl Rival {
 }
 
 impl Alarms {
+    #[inline]
     fn sample(&mut self, look: &Look<'_>, watch: &Watch, warns: bool) {
+        // Most samples of most series: nothing is told, and nothing waits.
+        if self.waiting.is_empty() && !warns {
+            self.streak = if look.judged { 0 } else { self.streak };
+            return;
+        }
+        self.sample_of_few(look, watch, warns);
+    }
+
+    fn sample_of_few(&mut self, look: &Look<'_>, watch: &Watch, warns: bool) {
         if !self.waiting.is_empty() {
             for waiting in &mut self.waiting {
                 waiting.seen += 1;

@@ -116,9 +116,17 @@ fn plus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     range: Span,
-    points: VecDeque<(Timestamp, f64)>,
+    points: VecDeque<Point>,
     base: Timestamp,
     sums: Sums,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    at: Timestamp,
+    /// Hours since the base.
+    x: f64,
+    y: f64,
 }
 
 /// Hours since the base on x.
@@ -145,21 +153,30 @@ impl Line {
     }
 
     fn push(&mut self, at: Timestamp, value: f64) {
-        self.points.push_back((at, value));
+        let since = at - self.base;
         // Anew after each range, so that rounding errors of adding and taking away do not pile up.
-        if self.points.len() == 1 || at - self.base >= self.range.times(2) {
-            self.points.retain(|(t, _)| at - *t < self.range);
-            self.base = self.points.front().map_or(at, |(t, _)| *t);
-            self.sums = Sums::default();
-            for (t, v) in &self.points {
-                self.sums.add(hours(*t - self.base), *v, 1.0);
-            }
+        if self.points.is_empty() || since >= self.range.times(2) {
+            self.points.push_back(Point { at, x: 0.0, y: value });
+            self.begin(at);
             return;
         }
-        self.sums.add(hours(at - self.base), value, 1.0);
-        while let Some((t, v)) = self.points.front().copied().filter(|(t, _)| at - *t >= self.range) {
-            self.sums.add(hours(t - self.base), v, -1.0);
+        let point = Point { at, x: hours(since), y: value };
+        self.points.push_back(point);
+        self.sums.add(point.x, value, 1.0);
+        while let Some(oldest) = self.points.front().copied().filter(|oldest| at - oldest.at >= self.range) {
+            self.sums.add(oldest.x, oldest.y, -1.0);
             self.points.pop_front();
+        }
+    }
+
+    /// Moves the base to the oldest point that is still in the range.
+    fn begin(&mut self, at: Timestamp) {
+        self.points.retain(|point| at - point.at < self.range);
+        self.base = self.points.front().map_or(at, |oldest| oldest.at);
+        self.sums = Sums::default();
+        for point in &mut self.points {
+            point.x = hours(point.at - self.base);
+            self.sums.add(point.x, point.y, 1.0);
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod act;
 mod anomalies;
+mod calendar;
 mod client;
 pub mod error;
 pub(crate) mod fields;

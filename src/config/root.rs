@@ -11,7 +11,7 @@ use super::reader::Cx;
 use super::tree::{Node, Value};
 use super::valid::{Books, Config, LimitsConfig, NotifyConfig, PackUse, PrometheusConfig, SourceConfig};
 use super::watch::Known;
-use super::{DEFAULT_LISTEN, health, http, notify, playbook, server, settings, source, watch};
+use super::{DEFAULT_LISTEN, calendar, health, http, notify, playbook, server, settings, source, watch};
 use crate::core::health::HealthCheck;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
@@ -60,8 +60,8 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     let taken: Vec<&str> = watches.iter().map(|watch| &*watch.name).collect();
     let checks = fields.take("checks").map(|n| read_checks(n, known, &taken, cx)).unwrap_or_default();
     // A calendar of all: of each watch that has none of its own.
-    let holidays = fields.take("calendar").map(|n| watch::read_calendar(n, cx)).unwrap_or_default();
-    watches.iter_mut().filter(|watch| watch.holidays.is_empty()).for_each(|watch| watch.holidays.clone_from(&holidays));
+    let days = fields.take("calendar").map(|n| calendar::read(n, cx)).unwrap_or_default();
+    watches.iter_mut().filter(|watch| watch.special_days.is_empty()).for_each(|watch| watch.special_days.clone_from(&days));
     if watches.is_empty() && cx.errors.is_empty() {
         cx.error_hint(root.at, "nothing is watched", "add `packs: [node]` (see `portent packs list`) or `watches:`");
     }

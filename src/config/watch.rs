@@ -1,19 +1,16 @@
 //! Reads one watch, from the configuration or from a pack.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::anomalies;
 use super::fields::Fields;
 use super::nearest::nearest;
 use super::profiles;
 use super::query;
 use super::reader::Cx;
 use super::tree::{Node, Value};
-use crate::core::calendar::{MAX_DAYS, date};
+use super::{anomalies, calendar};
 use crate::core::selection::Selecting;
 use crate::core::template::Template;
 use crate::core::time::Span;
@@ -59,7 +56,7 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
     let baseline = fields.take("baseline").map_or_else(|| Some(BaselineSettings::default()), |n| read_baseline(n, cx));
     let baseline = baseline.map(|baseline| BaselineSettings { score: anomalies::within(baseline.score, written), ..baseline });
     let zone = fields.take("zone").map_or(Some(TimeZone::UTC), |n| read_zone(n, cx));
-    let holidays = fields.take("calendar").map(|n| read_calendar(n, cx)).unwrap_or_default();
+    let special_days = fields.take("calendar").map(|n| calendar::read(n, cx)).unwrap_or_default();
     let service = read_template(&mut fields, "service", "{{job}}", cx);
     let title = read_template(&mut fields, "title", name.as_deref().unwrap_or_default(), cx);
     let code = fields.take("code").and_then(|n| cx.name(n, "code")).or_else(|| name.clone());
@@ -82,7 +79,7 @@ pub fn read(node: &Node, known: Known<'_>, cx: &mut Cx) -> Option<Watch> {
         baseline: baseline?,
         profile,
         selecting,
-        holidays,
+        special_days,
         zone: zone?,
         service: service?,
         code: code?,
@@ -225,28 +222,6 @@ fn read_zone(node: &Node, cx: &mut Cx) -> Option<TimeZone> {
         None => cx.error(node.at, message),
     }
     None
-}
-
-/// Holidays by their dates, in the watch's zone.
-pub fn read_calendar(node: &Node, cx: &mut Cx) -> BTreeSet<Date> {
-    let mut days = BTreeSet::new();
-    let Some(mut fields) = Fields::of(node, "a calendar", cx) else { return days };
-    if let Some(node) = fields.need("holidays", cx) {
-        let items = node.items();
-        if items.len() > MAX_DAYS {
-            cx.error(node.at, format!("holidays: found {}, want {MAX_DAYS} at most", items.len()));
-        }
-        for item in items.iter().take(MAX_DAYS) {
-            match cx.text(item, "holidays").map(|text| date(&text)) {
-                Some(Ok(day)) if !days.insert(day) => cx.error(item.at, format!("holidays: {day} stands twice")),
-                Some(Ok(_)) => {}
-                Some(Err(why)) => cx.error(item.at, format!("holidays: {why}")),
-                None => {}
-            }
-        }
-    }
-    fields.done(cx);
-    days
 }
 
 pub(super) fn read_template(fields: &mut Fields<'_>, key: &'static str, default: &str, cx: &mut Cx) -> Option<Template> {

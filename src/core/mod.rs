@@ -10,6 +10,7 @@ pub mod explain;
 pub mod frame;
 pub mod gate;
 pub mod health;
+pub mod heritage;
 pub mod labels;
 pub mod outlook;
 pub mod playbook;

@@ -5,10 +5,11 @@
 
 use portent_models::baseline::Block;
 use portent_models::breach::{Passage, Recalibration, RingQuestion, Week};
-use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model};
+use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model, around_level};
 use portent_models::robust::{SIGMA_PER_MAD, median_mut, median_slope};
 
 use super::civil;
+use super::heritage::Heritage;
 use super::time::{Span, Timestamp};
 use super::watch::{Side, Watch};
 use super::widths::Widths;
@@ -17,6 +18,8 @@ use super::widths::Widths;
 const FINE_STEPS: usize = 36;
 /// The fine ring needs this many closed buckets to say anything.
 const MIN_FINE: usize = 24;
+/// Hours of its own that the forecast of a young series needs: with fewer, its own errors say less than its siblings' noise.
+const MIN_YOUNG: usize = 24;
 /// Past origins at which half of the full confidence is reached.
 const HALF_CONFIDENCE_ORIGINS: f64 = 6.0;
 /// Steps of a forecast at most: 60 days of hours.
@@ -37,6 +40,8 @@ pub struct Fit {
     /// Middle of the last bucket that was looked at.
     pub origin: Timestamp,
     pub step: Span,
+    /// How many times as wide its intervals are than its errors make them: of a young series, whose few errors are believed less.
+    wider: f64,
 }
 
 /// Which of a block's rings a fit looks at.
@@ -56,9 +61,18 @@ impl Fit {
 
     /// `breach` is the threshold and its side, where there is one: what led to a breach that is over says little about what comes.
     ///
+    /// `heritage` is what a young series goes by: its week knows no day yet, so nothing is asked of that.
+    ///
     /// # Errors
     /// Where the ring holds too little.
-    pub fn new(block: &Block, row: usize, watch: &Watch, ring: Ring, breach: Option<(Side, f64)>) -> Result<Self, FitError> {
+    pub fn new(
+        block: &Block,
+        row: usize,
+        watch: &Watch,
+        ring: Ring,
+        breach: Option<(Side, f64)>,
+        heritage: Option<&Heritage>,
+    ) -> Result<Self, FitError> {
         let geometry = block.geometry();
         let newest = newest(block, ring);
         let bucket_ms = if ring == Ring::Fine { geometry.fine_ms } else { geometry.bucket_ms };
@@ -66,11 +80,14 @@ impl Fit {
         // One more step than the horizon for what has passed since the origin (up to one and a half), and one to interpolate in.
         let steps = (watch.horizon.as_millis() / bucket_ms) as usize + 3;
         let bounds = Bounds { lower: watch.profile.lower, upper: watch.profile.upper };
-        let fitted = match ring {
-            Ring::Fine => {
+        let fitted = match (ring, heritage) {
+            (Ring::Fine, _) => {
                 let steps = steps.min(FINE_STEPS);
                 // The fine ring is too short to see a day in: the daily shape is taken off before and put back after.
-                let shape = |bucket: i64| block.shape_at(row, civil::hour_of_day(&watch.zone, middle(bucket)));
+                let shape = |bucket: i64| {
+                    let civil = civil::hour_of_day(&watch.zone, middle(bucket));
+                    heritage.map_or_else(|| block.shape_at(row, civil), |heritage| heritage.shape_at(civil))
+                };
                 let mut values = block.fine_means(row);
                 let present = values.iter().filter(|v| v.is_finite()).count();
                 if present < MIN_FINE {
@@ -84,7 +101,11 @@ impl Fit {
                 let flat = Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?;
                 flat.plus((0..steps).map(|h| shape(newest + h as i64)))
             }
-            Ring::Coarse => {
+            (Ring::Coarse, Some(heritage)) => {
+                let shape = |bucket: i64| heritage.shape_at(civil::hour_of_day(&watch.zone, middle(bucket)));
+                young(block.coarse_means(row), newest, heritage, shape, (steps.min(MAX_STEPS), bounds))?
+            }
+            (Ring::Coarse, None) => {
                 let season = if watch.profile.seasonal { geometry.buckets_per_day() } else { 0 };
                 let mut values = block.coarse_means(row);
                 if let Some((side, threshold)) = breach.filter(|_| has_changed(block, row, watch)) {
@@ -95,8 +116,10 @@ impl Fit {
                 Ensemble.fit(&context, steps)?
             }
         };
-        let week = breach.and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
-        Ok(Self { fitted, made_in: newest, ring, week, origin: middle(newest - 1), step: Span::from_millis(bucket_ms) })
+        let asked = breach.filter(|_| heritage.is_none());
+        let week = asked.and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
+        let wider = heritage.map_or(1.0, |heritage| heritage.wider);
+        Ok(Self { fitted, made_in: newest, ring, week, origin: middle(newest - 1), step: Span::from_millis(bucket_ms), wider })
     }
 
     /// What the week has to say about where the series stands now. The last hours alone take every morning's jump for the beginning of the
@@ -152,7 +175,7 @@ impl Fit {
         widen: f64,
     ) -> Option<[[f64; 2]; N]> {
         let drift = self.shift(block, row, at) * self.fitted.errors().persistence().powi(i32::try_from(ahead).ok()?);
-        self.fitted.bounds(ahead, levels, widen).map(|bounds| bounds.map(|[lower, upper]| [lower + drift, upper + drift]))
+        self.fitted.bounds(ahead, levels, self.wider * widen).map(|bounds| bounds.map(|[lower, upper]| [lower + drift, upper + drift]))
     }
 
     /// The last step within the horizon whose interval is promised and judged.
@@ -164,8 +187,8 @@ impl Fit {
     /// How many times as wide the interval at each step (from 0) is to be. The last hours' own forecast is as its errors make it: its
     /// intervals are not promised to anybody, so nobody knows better.
     pub fn widen(&self, widths: Widths, watch: &Watch) -> impl Fn(usize) -> f64 {
-        let (ring, last) = (self.ring, self.last_step(watch));
-        move |step| if ring == Ring::Coarse { widths.at(step, last) } else { 1.0 }
+        let (ring, last, wider) = (self.ring, self.last_step(watch), self.wider);
+        move |step| wider * if ring == Ring::Coarse { widths.at(step, last) } else { 1.0 }
     }
 
     /// How far the present level lies from the median path, as far as it is more than noise.
@@ -179,6 +202,25 @@ impl Fit {
         let gain = if explained > 0.0 { explained / (explained + noise * noise) } else { f64::from(u8::from(noise == 0.0)) };
         if distance.is_finite() { gain * distance } else { 0.0 }
     }
+}
+
+/// The forecast of a young series: what is left of its hours without the inherited day goes on, and the day comes back on top. Before it
+/// has enough hours for that, its level goes on, and is as far off as its siblings' hours are.
+fn young(
+    mut values: Vec<f64>,
+    newest: i64,
+    heritage: &Heritage,
+    shape: impl Fn(i64) -> f64,
+    (steps, bounds): (usize, Bounds),
+) -> Result<Fitted, FitError> {
+    let first = newest - values.len() as i64;
+    values.iter_mut().enumerate().for_each(|(i, v)| *v -= shape(first + i as i64));
+    let flat = if values.iter().filter(|v| v.is_finite()).count() < MIN_YOUNG {
+        around_level(heritage.level, &heritage.errors, steps)?
+    } else {
+        Ensemble.fit(&Context::new(&values, 0, Bounds::default()), steps)?
+    };
+    Ok(flat.plus((0..steps).map(|h| shape(newest + h as i64))).within(bounds))
 }
 
 /// Whether the series is no longer what its daily shape says, or never had one. A series that still follows its shape after a breach (a

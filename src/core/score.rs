@@ -12,6 +12,7 @@ use portent_models::baseline::{Accepted, Band, Block, Geometry};
 use portent_models::score::{self as model, DecodeError};
 
 use super::civil;
+use super::heritage::Heritage;
 use super::time::{Span, Timestamp};
 use super::watch::BaselineSettings;
 
@@ -31,9 +32,17 @@ pub struct Taken {
     pub is_old_enough: bool,
 }
 
-/// Takes in one sample after [`advance`] to its time. `None` for one that is late or was seen before: nothing is said about it.
-pub fn take(block: &mut Block, row: usize, at: Timestamp, value: f64, civil: f64, min_history: Span) -> Option<Taken> {
-    let band = block.expected(row, at.as_millis(), civil);
+/// Takes in one sample after [`advance`] to its time; a young series is measured by what it has inherited. `None` for one that is late or
+/// was seen before: nothing is said about it.
+pub fn take(
+    block: &mut Block,
+    row: usize,
+    (at, value): (Timestamp, f64),
+    civil: f64,
+    min_history: Span,
+    heritage: Option<&Heritage>,
+) -> Option<Taken> {
+    let band = heritage.map(|heritage| heritage.band(civil)).or_else(|| block.expected(row, at.as_millis(), civil));
     if block.observe(row, at.as_millis(), value, band.map_or(f64::NAN, |b| b.expected)) != Accepted::New {
         return None;
     }
@@ -79,7 +88,7 @@ impl Scorer {
     /// How far the sample is from what was expected before it came; `None` while too little is known.
     pub fn push(&mut self, at: Timestamp, value: f64) -> Option<Scored> {
         let civil = advance(&mut self.block, &self.zone, at);
-        let taken = take(&mut self.block, 0, at, value, civil, self.settings.min_history)?;
+        let taken = take(&mut self.block, 0, (at, value), civil, self.settings.min_history, None)?;
         taken.band.map(|band| Scored::new(band, value, self.settings.sigma))
     }
 

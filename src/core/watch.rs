@@ -1,14 +1,12 @@
 //! What is watched: a query, what would be bad, and how far ahead to look.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use portent_models::forecast::Bounds;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::Days;
+use super::calendar::{Days, Kinds};
 use super::labels::Labels;
 use super::selection::{Behaviour, Reason, Selecting, Selection};
 use super::template::Template;
@@ -34,7 +32,7 @@ pub struct Watch {
     /// Where "every night at two" is measured.
     pub zone: TimeZone,
     /// Days unlike others, by the calendar of that zone.
-    pub holidays: BTreeSet<Date>,
+    pub special_days: Kinds,
     pub service: Template,
     /// A short machine-readable kind, for routing; the watch's name unless configured.
     pub code: String,
@@ -146,7 +144,7 @@ impl Profile {
 impl Watch {
     /// What the calendar says where the watch lives.
     pub fn days(&self) -> Days {
-        Days { zone: self.zone.clone(), holidays: self.holidays.clone() }
+        Days { zone: self.zone.clone(), kinds: self.special_days.clone() }
     }
 
     /// The profile of one of its series, and why it is that.

@@ -1,5 +1,7 @@
 //! The rings of up to [`Block::MAX_ROWS`] series, and the update that every sample makes.
 
+use std::ops::Range;
+
 use super::cells::{Columns, narrow};
 use super::normal::{Normal, Past};
 use crate::moments::Moments;
@@ -8,6 +10,9 @@ use crate::moments::Moments;
 pub const BUCKETS: usize = 168;
 /// Buckets of the fine ring: five hours of five minutes.
 pub const FINE: usize = 64;
+
+/// Rows whose rings are read together: those of one slot lie side by side, and the next slot's far away.
+const TOGETHER: usize = 8;
 
 /// How the time axis is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,12 @@ impl Geometry {
 
     pub fn fine(&self, at_ms: i64) -> i64 {
         at_ms.div_euclid(self.fine_ms)
+    }
+
+    /// The number of a time's bucket, without a division where that is the newest one.
+    fn near(at_ms: i64, width_ms: i64, newest: i64) -> i64 {
+        let into = at_ms.saturating_sub(newest.saturating_mul(width_ms));
+        if (0..width_ms).contains(&into) { newest } else { at_ms.div_euclid(width_ms) }
     }
 
     /// Buckets in a day; 0 when a day is not a whole number of buckets, and then there is no daily season.
@@ -192,33 +203,36 @@ impl Block {
         self.newest = bucket;
         if !cold {
             let slots: Vec<usize> = (0..BUCKETS).map(|age| slot_of_day(bucket - age as i64)).collect();
-            for row in 0..self.rows {
-                self.refresh(row, &slots);
+            for first in (0..self.rows).step_by(TOGETHER) {
+                self.refresh(first..(first + TOGETHER).min(self.rows), &slots);
             }
         }
         true
     }
 
-    /// Works out what is normal for a row from its closed buckets. `slots[age]` is the civil slot of the bucket `age` back.
-    fn refresh(&mut self, row: usize, slots: &[usize]) {
-        let origin = self.columns.origin[row];
-        let mut past = Past::new();
-        let mut closed = Moments::default();
-        for (age, cell) in (1..).zip(self.closed_cells(row)) {
-            let count = self.count[cell];
-            if count > 0 {
-                let (mean, deviation) = (origin + f64::from(self.mean[cell]), f64::from(self.deviation[cell]));
-                closed = closed.merge(Moments { count: f64::from(count), mean, m2: deviation * deviation });
-                past.push(age, mean, self.residual[cell]);
+    /// Works out what is normal for some rows from their closed buckets. `slots[age]` is the civil slot of the bucket `age` back.
+    fn refresh(&mut self, rows: Range<usize>, slots: &[usize]) {
+        let mut pasts = vec![(Past::new(), Moments::default()); rows.len()];
+        for (age, cell) in (1..).zip(self.closed_cells(rows.start)) {
+            for (i, (past, closed)) in pasts.iter_mut().enumerate() {
+                let count = self.count[cell + i];
+                if count > 0 {
+                    let origin = self.columns.origin[rows.start + i];
+                    let (mean, deviation) = (origin + f64::from(self.mean[cell + i]), f64::from(self.deviation[cell + i]));
+                    *closed = closed.merge(Moments { count: f64::from(count), mean, m2: deviation * deviation });
+                    past.push(age, mean, self.residual[cell + i]);
+                }
             }
         }
-        self.columns.closed[row] = closed;
-        let normal = Normal::new(&past, self.columns.residual_base[row], self.geometry, slots);
-        self.set_summary(row, normal.summary);
-        for (slot, value) in normal.shape.iter().enumerate() {
-            self.columns.shape[slot * self.stride + row] = *value as f32;
+        for (row, (past, closed)) in rows.zip(pasts) {
+            self.columns.closed[row] = closed;
+            let normal = Normal::new(&past, self.columns.residual_base[row], self.geometry, slots);
+            self.set_summary(row, normal.summary);
+            for (slot, value) in normal.shape.iter().enumerate() {
+                self.columns.shape[slot * self.stride + row] = *value as f32;
+            }
+            self.centre_residuals(row, normal.typical);
         }
-        self.centre_residuals(row, normal.typical);
     }
 
     /// Takes in one sample of a row. The block must have been advanced to the newest time of all its samples.
@@ -227,7 +241,13 @@ impl Block {
     pub fn observe(&mut self, row: usize, at_ms: i64, value: f64, expected: f64) -> Accepted {
         let last = self.columns.last_ms[row];
         let accepted = if at_ms > last {
-            let steps = if last == i64::MIN { 64 } else { (at_ms - last).div_euclid(self.geometry.step_ms) };
+            let since = at_ms.saturating_sub(last);
+            // A step later, the usual, without a division.
+            let steps = match () {
+                () if since == self.geometry.step_ms => 1,
+                () if last == i64::MIN => 64,
+                () => since.div_euclid(self.geometry.step_ms),
+            };
             let seen = &mut self.columns.seen[row];
             *seen = if steps >= 64 { 1 } else { (*seen << steps) | 1 };
             self.columns.last_ms[row] = at_ms;
@@ -246,7 +266,7 @@ impl Block {
         if self.columns.origin[row].is_nan() {
             self.columns.origin[row] = value;
         }
-        let bucket = self.geometry.bucket(at_ms);
+        let bucket = Geometry::near(at_ms, self.geometry.bucket_ms, self.newest);
         let mut moments = self.bucket_moments(row, bucket);
         if moments.count < f64::from(u16::MAX) {
             moments.push(value);
@@ -263,7 +283,7 @@ impl Block {
             self.columns.closed[row] = closed;
         }
 
-        let fine = self.geometry.fine(at_ms);
+        let fine = Geometry::near(at_ms, self.geometry.fine_ms, self.newest_fine);
         if fine > self.newest_fine - FINE as i64 {
             let cell = fine.rem_euclid(FINE as i64) as usize * self.stride + row;
             let value = narrow(value - self.columns.origin[row]);
@@ -298,6 +318,11 @@ impl Block {
     /// Moments of the whole window: the newest bucket and the 167 before it.
     pub fn window(&self, row: usize) -> Moments {
         self.columns.closed[row].merge(self.columns.open[row])
+    }
+
+    /// Moments of the window's closed buckets.
+    pub fn closed(&self, row: usize) -> Moments {
+        self.columns.closed[row]
     }
 
     /// Number of the newest coarse bucket.

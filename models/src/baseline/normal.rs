@@ -5,10 +5,13 @@
 
 use super::block::{BUCKETS, Block, Geometry};
 use super::octaves;
-use crate::robust::{SIGMA_PER_MAD, SIGMA_PER_MEAN_ABS, median_mut, median_slope};
+use crate::robust::{SIGMA_PER_MAD, SIGMA_PER_MEAN_ABS, median_mut, median_slope, nth_mut};
 
 /// Slots of a civil day.
 pub const SLOTS: usize = 24;
+
+/// Days that a slot's median is of at most: a window holds seven, and one more where clocks go back.
+const DAYS: usize = 8;
 
 /// Days of evidence before a daily shape is believed.
 const MIN_DAYS: usize = 3;
@@ -199,7 +202,8 @@ fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Optio
         sums[age + 1] = sums[age] + if here { *mean } else { 0.0 };
         counts[age + 1] = counts[age] + usize::from(here);
     }
-    let mut deviations: [([f64; 8], usize); SLOTS] = [([0.0; 8], 0); SLOTS];
+    let mut deviations = [[f64::INFINITY; SLOTS]; DAYS];
+    let mut filled = [0usize; SLOTS];
     for age in 1..BUCKETS {
         if !means[age].is_finite() {
             continue;
@@ -210,22 +214,61 @@ fn daily_shape(means: &[f64; BUCKETS], slots: &[usize], per_day: usize) -> Optio
         if count * 2 < per_day {
             continue;
         }
-        let (values, filled) = &mut deviations[slots[age] % SLOTS];
-        if *filled < values.len() {
-            values[*filled] = means[age] - (sums[to] - sums[from]) / count as f64;
-            *filled += 1;
+        let slot = slots[age] % SLOTS;
+        if filled[slot] < DAYS {
+            deviations[filled[slot]][slot] = means[age] - (sums[to] - sums[from]) / count as f64;
+            filled[slot] += 1;
         }
     }
     let used = SLOTS.min(per_day.max(1));
-    let mut shape = [0.0; SLOTS];
-    let mut evident = 0;
-    for (slot, (values, filled)) in deviations.iter_mut().enumerate() {
-        if *filled >= MIN_DAYS {
-            shape[slot] = median_mut(&mut values[..*filled]);
-            evident += 1;
+    if filled.iter().filter(|filled| **filled >= MIN_DAYS).count() < used {
+        return None;
+    }
+    rising(&mut deviations);
+    Some(std::array::from_fn(|slot| {
+        let (low, high) = (filled[slot].saturating_sub(1) / 2, filled[slot] / 2);
+        let (low, high) = (deviations[low][slot], deviations[high.min(DAYS - 1)][slot]);
+        match filled[slot] {
+            days if days < MIN_DAYS => 0.0,
+            // As medians of four are taken elsewhere: they differ in the last bit.
+            4 => f64::midpoint(low, high),
+            _ => low + 0.5 * (high - low),
+        }
+    }))
+}
+
+/// Puts each slot's values in order, the least first: all slots at once, since a network asks the same of each.
+fn rising(values: &mut [[f64; SLOTS]; DAYS]) {
+    // Batcher's odd-even mergesort ("Sorting networks and their applications", 1968).
+    const NETWORK: [(usize, usize); 19] = [
+        (0, 2),
+        (1, 3),
+        (4, 6),
+        (5, 7),
+        (0, 4),
+        (1, 5),
+        (2, 6),
+        (3, 7),
+        (0, 1),
+        (2, 3),
+        (4, 5),
+        (6, 7),
+        (2, 4),
+        (3, 5),
+        (1, 4),
+        (3, 6),
+        (1, 2),
+        (3, 4),
+        (5, 6),
+    ];
+    for (a, b) in NETWORK {
+        let (first, second) = (values[a], values[b]);
+        for slot in 0..SLOTS {
+            let (low, high) = (first[slot], second[slot]);
+            values[a][slot] = if high < low { high } else { low };
+            values[b][slot] = if high < low { low } else { high };
         }
     }
-    (evident >= used).then_some(shape)
 }
 
 fn explains(means: &[f64; BUCKETS], slots: &[usize], shape: &[f64; SLOTS]) -> bool {
@@ -249,11 +292,26 @@ fn spread(values: &mut [f64]) -> f64 {
         *distance = (*distance - middle).abs();
     }
     let near = (values.len() as f64 * SHAPE_COUNTS) as usize;
-    if near < values.len() {
-        // Which are the nearest matters, not their order.
-        values.select_nth_unstable_by(near, f64::total_cmp);
+    let Some(last) = near.checked_sub(1) else { return 0.0 };
+    // Which are the nearest is said by the furthest of them: no order of the others is needed for their sum.
+    let furthest = nth_mut(values, last);
+    let nearer = |value: &&f64| **value < furthest;
+    let (sum, count) = (sum_below(values, furthest), values.iter().filter(nearer).count());
+    (sum + (near - count) as f64 * furthest) / near as f64
+}
+
+/// Sum of the values below a bound, several side by side.
+fn sum_below(values: &[f64], bound: f64) -> f64 {
+    const LANES: usize = 4;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let counted = |value: f64| if value < bound { value } else { 0.0 };
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            sums[lane] += counted(chunk[lane]);
+        }
     }
-    values[..near].iter().sum::<f64>() / near.max(1) as f64
+    sums.iter().sum::<f64>() + rest.iter().map(|value| counted(*value)).sum::<f64>()
 }
 
 impl Block {
@@ -303,9 +361,10 @@ impl Block {
         if !self.summary(row).seasonal {
             return 0.0;
         }
-        let position = (civil - 0.5).rem_euclid(SLOTS as f64);
-        let left = position.floor() as usize % SLOTS;
-        let share = position - position.floor();
+        // Of a time within a day, the usual, the same without a division.
+        let position = if (0.5..SLOTS as f64).contains(&civil) { civil - 0.5 } else { (civil - 0.5).rem_euclid(SLOTS as f64) };
+        let whole = position as usize;
+        let (left, share) = (whole % SLOTS, position - whole as f64);
         let (a, b) = (self.shape(row, left), self.shape(row, (left + 1) % SLOTS));
         a + share * (b - a)
     }

@@ -199,7 +199,7 @@ fn an_hour_more_in_autumn_moves_nobodys_morning() {
     let offset = |i: usize| i32::from(i < 150);
     let values: Vec<f64> = (0..240).map(|i| by_local(i + offset(i) as usize)).collect();
     let offsets: Vec<i32> = (0..270).map(offset).collect();
-    let calendar = Calendar { offset_steps: offsets, unlike: Vec::new() };
+    let calendar = Calendar { offset_steps: offsets, kind: Vec::new() };
     let context = Context::with_calendar(&values, 24, Bounds::default(), &calendar);
     for name in ["seasonal-naive", "seasonal-median", "autoregression", "auto"] {
         let fitted = by_name(name).unwrap().fit(&context, 30).unwrap();
@@ -210,7 +210,7 @@ fn an_hour_more_in_autumn_moves_nobodys_morning() {
     }
     // And one that comes: the step ahead of 250 changes back.
     let offsets: Vec<i32> = (0..280).map(|i| i32::from(!(150..250).contains(&i))).collect();
-    let calendar = Calendar { offset_steps: offsets, unlike: Vec::new() };
+    let calendar = Calendar { offset_steps: offsets, kind: Vec::new() };
     let fitted = by_name("seasonal-naive").unwrap().fit(&Context::with_calendar(&values, 24, Bounds::default(), &calendar), 40).unwrap();
     let peak = (20..40).max_by(|&a, &b| fitted.median()[a].total_cmp(&fitted.median()[b])).unwrap();
     assert_eq!((240 + peak + 1) % 24, 8);
@@ -222,7 +222,7 @@ fn a_holiday_is_no_rhythm_and_the_next_one_is_like_the_last() {
     let quiet = |i: usize| i / 24 == 13 || i / 24 == 21;
     let value = |i: usize| (if quiet(i) { 5.0 } else { 20.0 }) + (i as f64 / 24.0 * std::f64::consts::TAU).sin();
     let values: Vec<f64> = (0..504).map(value).collect();
-    let calendar = Calendar { offset_steps: Vec::new(), unlike: (0..552).map(quiet).collect() };
+    let calendar = Calendar { offset_steps: Vec::new(), kind: (0..552).map(|i| u8::from(quiet(i))).collect() };
     let fitted = by_name("auto").unwrap().fit(&Context::with_calendar(&values, 24, Bounds::default(), &calendar), 48).unwrap();
     for (h, m) in fitted.median().iter().enumerate() {
         let want = value(504 + h);
@@ -230,9 +230,47 @@ fn a_holiday_is_no_rhythm_and_the_next_one_is_like_the_last() {
     }
     // Yesterday a holiday: today is a day like others.
     let values = &values[..336];
-    let calendar = Calendar { unlike: (0..336).map(quiet).collect(), ..Calendar::default() };
+    let calendar = Calendar { kind: (0..336).map(|i| u8::from(quiet(i))).collect(), ..Calendar::default() };
     let fitted = by_name("seasonal-naive").unwrap().fit(&Context::with_calendar(values, 24, Bounds::default(), &calendar), 24).unwrap();
     assert!(fitted.median().iter().all(|m| *m > 18.0));
+}
+
+#[test]
+fn each_kind_of_day_has_its_own_effect_and_none_that_noise_alone_would_show() {
+    // Seven weeks: each tenth day quiet, each fourteenth busy, and a kind that is like any other day.
+    let kind = |i: usize| match i / 24 {
+        day if day % 10 == 4 => 1,
+        day if day % 14 == 6 => 2,
+        day if day % 14 == 9 => 3,
+        _ => 0,
+    };
+    let effect = |i: usize| [0.0, -12.0, 8.0, 0.0][usize::from(kind(i))];
+    let day = |i: usize| 20.0 + 4.0 * (i as f64 / 24.0 * std::f64::consts::TAU).sin();
+    let values: Vec<f64> = (0..48 * 24).map(|i| day(i) + effect(i) + 2.0 * noise(i)).collect();
+    let told = |kinds: &dyn Fn(usize) -> u8, ahead: u8| {
+        let kinds = (0..49 * 24).map(|i| if i < values.len() { kinds(i) } else { ahead }).collect();
+        let context = Context::with_calendar(&values, 24, Bounds::default(), &Calendar { offset_steps: Vec::new(), kind: kinds });
+        by_name("auto").unwrap().fit(&context, 24).unwrap().median().to_vec()
+    };
+    let off = |told: &[f64], effect: f64| {
+        let apart = told.iter().enumerate().map(|(h, m)| m - day(values.len() + h) - effect);
+        apart.sum::<f64>() / told.len() as f64
+    };
+    for (ahead, effect) in [(0, 0.0), (1, -12.0), (2, 8.0), (3, 0.0)] {
+        let with = told(&|i| kind(i), ahead);
+        assert!(off(&with, effect).abs() < 1.0, "kind {ahead}: {:.2} off", off(&with, effect));
+        // All kinds as one: a quiet day and a busy one are told alike.
+        let as_one = told(&|i| u8::from(kind(i) > 0), u8::from(ahead > 0));
+        assert!(
+            ahead == 0 || ahead == 3 || off(&as_one, effect).abs() > 3.0,
+            "one kind is enough for {ahead}: {:.2}",
+            off(&as_one, effect)
+        );
+    }
+    // What is like any other day is told as one, hour by hour, though its few days of noise say otherwise.
+    let (usual, like) = (told(&|i| kind(i), 0), told(&|i| kind(i), 3));
+    let most = usual.iter().zip(&like).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(most < 1.0, "{most}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub use context::{Bounds, Context, MIN_POINTS};
 pub use ensemble::Ensemble;
 pub use family::{ABSENT, NAMES, by_name};
 pub use paths::{ErrorPaths, Window};
-pub use scant::fit_or_level;
+pub use scant::{around_level, fit_or_level};
 
 use crate::breach::Passage;
 
@@ -131,6 +131,13 @@ impl Fitted {
     pub fn plus(mut self, course: impl Iterator<Item = f64>) -> Self {
         self.median.iter_mut().zip(course).for_each(|(median, offset)| *median += offset);
         self
+    }
+
+    /// The same forecast of a series whose values don't lie beyond these.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.median.iter_mut().for_each(|median| *median = bounds.clamp(*median));
+        Self { bounds, ..self }
     }
 
     /// Whether, and when, the series reaches `threshold` (from below if `upward`, else from above), now that `elapsed` steps have passed

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::paths::ErrorPaths;
-use super::{Context, FitError, Fitted, Model};
+use super::{Bounds, Context, FitError, Fitted, Model};
 
 /// Imagined error paths: enough for a 95 % interval to lie inside the outermost.
 const PATHS: usize = 40;
@@ -25,6 +25,33 @@ pub fn fit_or_level(model: &dyn Model, context: &Context, horizon: usize) -> Res
         other => other,
     }
 }
+
+/// A level that goes on, off as others like it were: `errors` are their paths, of one length at least. Past their end errors grow as a random
+/// walk's.
+///
+/// # Errors
+/// Where there is no path.
+pub fn around_level(level: f64, errors: &[Vec<f64>], horizon: usize) -> Result<Fitted, FitError> {
+    if errors.is_empty() {
+        return Err(FitError::TooShort { model: SIBLINGS, have: 0, need: 1 });
+    }
+    let errors = Array2::from_shape_fn((errors.len(), horizon), |(path, h)| {
+        let path = &errors[path];
+        let last = path.len().saturating_sub(1);
+        let known = path.get(h.min(last)).copied().unwrap_or(0.0);
+        if h <= last { known } else { known * ((h + 1) as f64 / (last + 1) as f64).sqrt() }
+    });
+    Ok(Fitted {
+        model: SIBLINGS,
+        median: vec![level; horizon],
+        errors: ErrorPaths::imagined(errors),
+        bounds: Bounds::default(),
+        weights: vec![(SIBLINGS, 1.0)],
+    })
+}
+
+/// What a forecast is called that others' errors make.
+const SIBLINGS: &str = "siblings";
 
 fn level(context: &Context, horizon: usize) -> Fitted {
     let values = context.values();
@@ -48,7 +75,7 @@ fn level(context: &Context, horizon: usize) -> Fitted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forecast::{Bounds, Ensemble};
+    use crate::forecast::Ensemble;
 
     #[test]
     fn few_samples_get_their_level_and_wide_intervals() {

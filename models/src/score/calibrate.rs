@@ -3,7 +3,7 @@
 //!
 //! Hours rather than samples, so that a series of a sample a minute and one of a sample an hour are judged alike, and neighbours in time
 //! count once. The counts lie in a histogram of the logarithm, halved every two months; hours of many other series count beforehand, as
-//! much as a bit more than two weeks of the series' own. Past the rarest twentieth the share falls exponentially in the logarithm, which
+//! much as a bit more than two weeks of the series' own. Past the rarest seventh the share falls exponentially in the logarithm, which
 //! holds for tails of any power.
 //!
 //! Counts are whole numbers of 16 bits. They don't fade: newer hours weigh more instead, until two months have doubled the weight and all
@@ -22,10 +22,11 @@ const HALF_HOURS: u16 = 1440;
 const FIRST_WEIGHT: f32 = 15.5;
 /// Hours of other series that count beforehand.
 const PRIOR_HOURS: f32 = 400.0;
-/// Where the tail begins.
-const TAIL: f32 = 0.05;
+/// Where the tail begins: with fewer hours in it, each series' own few worst ones would say how it falls (on series that nothing was fitted to,
+/// recall 0.011 lower at a twentieth).
+const TAIL: f32 = 0.15;
 /// Its natural logarithm.
-const LN_TAIL: f32 = -2.995_732_3;
+const LN_TAIL: f32 = -1.897_12;
 /// No tail falls more steeply than e-fold in an eighth of an octave: fewer hours than that would need have been seen.
 const LEAST_BREADTH: f32 = 0.5;
 /// Beyond the last bin the tail goes on for some octaves; then nothing is told apart.

@@ -5,7 +5,7 @@
 
 mod ask;
 mod cases;
-mod holidays;
+mod days;
 mod write;
 
 use std::io::{self, Write};
@@ -90,6 +90,9 @@ pub struct Forecast {
     /// Days unlike others: dates with commas between, or a file with a date a line
     #[arg(long, value_name = "FILE|DATES")]
     holidays: Option<String>,
+    /// Another kind of days unlike others: dates, a file, or a rule such as FREQ=MONTHLY;BYMONTHDAY=-1
+    #[arg(long, value_name = "NAME=DAYS")]
+    days: Vec<String>,
     /// How to write
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -113,8 +116,7 @@ impl Forecast {
         levels.dedup();
         // A question that cannot be read should be said before a large file is.
         let cases = self.cases.as_deref().map(cases::read).transpose()?;
-        let days =
-            Days { zone: self.zone.clone(), holidays: self.holidays.as_deref().map(holidays::read).transpose()?.unwrap_or_default() };
+        let days = Days { zone: self.zone.clone(), kinds: days::kinds(self.holidays.as_deref(), &self.days)? };
         let data = replay::read(&self.files)?;
         let asks = match &cases {
             Some(cases) => self.of_cases(&data, cases, &days)?,

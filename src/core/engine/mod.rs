@@ -33,7 +33,7 @@ use rayon::prelude::*;
 pub use judged::Judged;
 pub use life::{BreachWatch, Life};
 pub use row::SeriesView;
-pub use shard::kin::{COPY_LABELS, Inherited, WIDER};
+pub use shard::kin::{COPY_LABELS, Inherited};
 pub use shard::portray::{Moment, Portrait};
 pub use snapshot::{Checkpoint, RestoreError};
 pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
@@ -44,6 +44,7 @@ use self::shard::Shard;
 use self::work::Work;
 use super::anomaly::Anomaly;
 use super::frame::Frame;
+use super::heritage::Heritage;
 use super::labels::{Labels, SeriesId};
 use super::outlook::Fit;
 use super::playbook::Playbook;
@@ -190,6 +191,13 @@ impl Engine {
         let &(shard, row) = watched.rows.get(&series)?;
         let shard = &watched.shards[shard];
         Some((shard.selection(row, &watched.watch), shard.inherited(row, &watched.watch)))
+    }
+
+    /// What one series of a watch goes by while it is young.
+    pub fn heritage(&self, watch: usize, series: SeriesId) -> Option<Arc<Heritage>> {
+        let watched = &self.watched[watch];
+        let &(shard, row) = watched.rows.get(&series)?;
+        watched.shards[shard].heritage(row, &watched.watch)
     }
 
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {

@@ -1,11 +1,13 @@
 //! Up to 1,024 series of one watch: their baselines, their predictions, and what one sample after another does to them.
 //!
-//! Series do not look at each other here, so shards run side by side and the result does not depend on how many threads there are.
+//! Series do not look at each other here, but for what a young one inherits from closed buckets of its siblings in the same shard ([`kin`]). So
+//! shards run side by side, and the result does not depend on how many threads there are.
 
 pub(super) mod kin;
 mod own;
 pub(super) mod portray;
 mod reach;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,24 +15,23 @@ use std::sync::Arc;
 use portent_models::baseline::{Block, Geometry};
 use portent_models::score::{Scored, Settings};
 
+use self::kin::Heirs;
 use self::own::Variants;
 use self::portray::Portraits;
 use super::calibration::{Calibration, News};
 use super::episodes::Episodes;
 use super::life::{BreachWatch, Life, effect};
-use super::row::{Row, SeriesView};
+use super::row::Row;
 use super::scores::Scores;
 use super::wording;
 use super::{Effect, Judged};
-use crate::core::anomaly::Anomaly;
-use crate::core::civil;
 use crate::core::labels::Labels;
 use crate::core::outlook::{self, Fit, Outlook, Ring};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::{Cause, Eta, Prediction, PredictionId, State};
 use crate::core::score;
 use crate::core::time::{Span, Timestamp};
-use crate::core::watch::{Limit, Side, Watch};
+use crate::core::watch::{Limit, Watch};
 
 /// A series this likely to breach is looked at with every sample; the others once a bucket, or when they come half way nearer.
 const HOT_LIKELIHOOD: f64 = 0.05;
@@ -48,6 +49,9 @@ pub(super) struct Column<'a> {
     pub learnt: &'a Calibration,
 }
 
+/// A row, its value, and what its scorer says of it.
+pub(super) type Sample = (usize, f64, Option<Scored>);
+
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
     pub block: Block,
@@ -56,6 +60,7 @@ pub(super) struct Shard {
     variants: Variants,
     fits: BTreeMap<usize, Fit>,
     fine_fits: BTreeMap<usize, Fit>,
+    heirs: Heirs,
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
     pub news: News,
@@ -81,6 +86,7 @@ impl Shard {
             variants: Variants::default(),
             fits: BTreeMap::new(),
             fine_fits: BTreeMap::new(),
+            heirs: Heirs::default(),
             lives: BTreeMap::new(),
             episodes,
             news: News::default(),
@@ -108,6 +114,7 @@ impl Shard {
         self.fits.remove(&row);
         self.fine_fits.remove(&row);
         self.episodes.forget(row);
+        self.heirs.forget();
         let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
         Some((row, Some(old.labels)))
     }
@@ -144,6 +151,7 @@ impl Shard {
     pub fn forget_fits(&mut self) {
         self.fits.clear();
         self.fine_fits.clear();
+        self.heirs.forget();
         for row in &mut self.rows {
             row.next_look = Timestamp::MIN;
             row.asked.forget();
@@ -151,47 +159,16 @@ impl Shard {
         self.forget_variants();
     }
 
-    pub fn views<'a>(&'a self, learnt: &'a Calibration) -> impl Iterator<Item = SeriesView<'a>> {
-        (0..self.rows.len()).map(move |row| self.view(row, learnt))
-    }
-
-    pub fn view<'a>(&'a self, row: usize, learnt: &'a Calibration) -> SeriesView<'a> {
-        let state = &self.rows[row];
-        SeriesView {
-            labels: &state.labels,
-            block: &self.block,
-            row,
-            threshold: state.threshold,
-            likelihood: f64::from(state.likelihood),
-            score: f64::from(state.score),
-            scored: state.scored.as_ref(),
-            anomaly: self.episodes.of(row),
-            breached: state.breach.breached,
-            lives: self.lives.get(&row).map_or(&[], Vec::as_slice),
-            settled: &learnt.map,
-            widths: learnt.widths,
-        }
-    }
-
-    pub fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.lives.values().flatten()
-    }
-
-    pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
-        self.episodes.open().values()
-    }
-
-    /// Takes in one point in time: the samples that there are, with their rows.
-    pub fn column(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
+    /// Takes in one point in time: the samples that there are, which have been scored.
+    pub fn column(&mut self, column: Column<'_>, samples: &[Sample], effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let newest = self.block.newest_bucket();
         let civil = score::advance(&mut self.block, &watch.zone, at);
         if self.block.newest_bucket() != newest {
             self.forget_own();
+            self.heirs.forget();
         }
-        let offset_ms = civil::offset_ms(&watch.zone, at);
-        for &(row, value) in present {
-            let scored = self.scores.push(row, at, offset_ms, value);
+        for &(row, value, scored) in samples {
             self.sample(row, value, civil, scored, column, effects);
         }
         self.settle(at, watch, effects);
@@ -201,12 +178,23 @@ impl Shard {
         self.dirty = true;
     }
 
+    /// The same of samples that nothing has scored yet.
+    #[cfg(test)]
+    pub fn unscored(&mut self, column: Column<'_>, present: &[(usize, f64)], effects: &mut Vec<Effect>) {
+        let offset_ms = crate::core::civil::offset_ms(&column.watch.zone, column.at);
+        let samples = present.iter().map(|&(row, value)| (row, value, self.scores.push(row, column.at, offset_ms, value)));
+        let samples: Vec<Sample> = samples.collect();
+        self.column(column, &samples, effects);
+    }
+
     fn sample(&mut self, row: usize, value: f64, civil: f64, scored: Option<Scored>, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let last = self.block.last(row).map_or(at, |(ms, _)| Timestamp::from_millis(ms));
-        let Some(taken) = score::take(&mut self.block, row, at, value, civil, watch.baseline.min_history) else {
+        let heritage = self.inherit(row, watch);
+        let Some(taken) = score::take(&mut self.block, row, (at, value), civil, watch.baseline.min_history, heritage.as_deref()) else {
             // A late sample is in a closed bucket now.
             self.rows[row].own = None;
+            self.heirs.forget_row(row);
             return;
         };
         self.note(row, value);
@@ -236,8 +224,7 @@ impl Shard {
             }
         }
         if judged && taken.is_old_enough && self.is_due(row, value, limit, at, watch) {
-            let own = self.own(row, watch);
-            self.look(row, value, limit, Column { watch: own.as_deref().unwrap_or(watch), ..column }, effects);
+            self.look(row, value, limit, column, effects);
         }
     }
 
@@ -267,15 +254,18 @@ impl Shard {
         due
     }
 
-    /// Looks ahead, and raises, updates or takes back.
+    /// Looks ahead, and raises, updates or takes back. The series' own profile is asked for where that may matter: most looks end before.
     fn look(&mut self, row: usize, value: f64, limit: &Limit, column: Column<'_>, effects: &mut Vec<Effect>) {
         let Column { at, watch, judging, .. } = column;
         let is_open = self.lives.get(&row).is_some_and(|lives| lives.iter().any(Life::is_open));
         let threshold = self.rows[row].threshold;
-        let may_rest = !is_open && !watch.profile.deadline;
+        let may_rest = !is_open && !self.may_be_deadline(row, watch);
         let is_safe = may_rest && self.is_still_safe(row, value, limit, at, watch);
         let is_far = may_rest && !is_safe && self.is_out_of_reach(row, value, limit, at, watch);
         let rests = is_safe || is_far;
+        let own = if rests { None } else { self.own(row, watch) };
+        let column = Column { watch: own.as_deref().unwrap_or(watch), ..column };
+        let watch = column.watch;
         let outlook = if rests { None } else { self.outlook(row, value, limit, column) };
         if outlook.is_none() && !rests {
             return;
@@ -353,7 +343,8 @@ impl Shard {
             }
             if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block, threshold)) {
                 fits.remove(&row);
-                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold))) {
+                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), self.heirs.of(row).map(Arc::as_ref))
+                {
                     fits.insert(row, fit);
                 }
             }
@@ -427,20 +418,5 @@ impl Shard {
             lives.retain(|life| !life.is_done());
         }
         self.lives.retain(|_, lives| !lives.is_empty());
-    }
-
-    fn breach_of(&self, row: usize, watch: &Watch) -> Option<(Side, f64)> {
-        let threshold = self.rows[row].threshold;
-        watch.limit.as_ref().filter(|_| !threshold.is_nan()).map(|limit| (limit.side, threshold))
-    }
-
-    /// The present fit of a row, made if need be and not kept.
-    pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
-        let own = Watch { profile: self.selection(row, watch).profile, ..watch.clone() };
-        let watch = &own;
-        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
-            Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch)).ok(),
-        }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn watch(name: &str, threshold: f64, horizon: Span) -> Arc<Watch> {
             resets: false,
             deadline: false,
         },
-        holidays: std::collections::BTreeSet::new(),
+        special_days: crate::core::calendar::Kinds::default(),
         selecting: crate::core::selection::Selecting::Written,
         zone: jiff::tz::TimeZone::UTC,
         service: "{{host}}".parse().unwrap(),

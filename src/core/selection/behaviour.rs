@@ -53,6 +53,11 @@ impl FromIterator<f64> for Extremes {
     }
 }
 
+/// Whether a value that changed by so much in so many seconds fell with the clock.
+pub fn ticks(change: f64, step_s: f64) -> bool {
+    (change / step_s + 1.0).abs() <= CLOCK_TOLERANCE
+}
+
 /// What a profile depends on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Behaviour {
@@ -91,8 +96,7 @@ impl Behaviour {
         behaviour.falls_back = large > 0.0 && falls >= MIN_FALLS && rises == 0;
         let middle = changes.len() / 2;
         behaviour.per_second = Some(*changes.select_nth_unstable_by(middle, f64::total_cmp).1 / step_s);
-        let ticks = |c: &f64| (c / step_s + 1.0).abs() <= CLOCK_TOLERANCE;
-        behaviour.is_clock = changes.len() >= MIN_CLOCK_HOURS && changes.iter().all(ticks);
+        behaviour.is_clock = changes.len() >= MIN_CLOCK_HOURS && changes.iter().all(|change| ticks(*change, step_s));
         behaviour
     }
 

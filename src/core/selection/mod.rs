@@ -84,6 +84,20 @@ impl Auto {
         (said.quantity, vec![Reason::from(Source::Name { metric: name.to_owned(), word: said.word })])
     }
 
+    /// Whether a series may turn out to be a countdown: by its name, or where that doesn't say anything else and `ticks`, whether it fell by a
+    /// second a second just now.
+    pub fn may_count_down(&self, labels: &Labels, ticks: bool) -> bool {
+        let kind = match (self.quantity.kind, labels.metric()) {
+            (Kind::Unknown, Some(name)) if !ticks => words::of_name(name).quantity.kind,
+            (kind, _) => kind,
+        };
+        match kind {
+            Kind::Countdown => true,
+            Kind::Unknown | Kind::Level | Kind::Latency => ticks,
+            _ => false,
+        }
+    }
+
     fn named(&self, name: &str) -> Profile {
         self.profiles.iter().find(|profile| profile.name == name).or(self.profiles.first()).cloned().unwrap_or_else(Profile::gauge)
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Shard;
-use crate::core::selection::{Behaviour, Selecting, Selection};
+use crate::core::selection::{Behaviour, Selecting, Selection, behaviour};
 use crate::core::watch::{Profile, Watch};
 
 /// Variants of one watch at most: profiles times bounds kept or dropped, with room to spare. Past it the watch itself is used.
@@ -51,6 +51,18 @@ impl Shard {
             self.rows[row].own = self.variants.number_of(watch, profile);
         }
         self.rows[row].own.and_then(|number| self.variants.get(number)).cloned()
+    }
+
+    /// Whether the row's own profile may be that of a deadline, without working it out; it is one only if this says so.
+    pub(super) fn may_be_deadline(&self, row: usize, watch: &Watch) -> bool {
+        let Selecting::Auto(auto) = &watch.selecting else { return watch.profile.deadline };
+        let newest = self.block.newest_bucket();
+        let [last, before] = [1, 2].map(|age| self.block.bucket_moments(row, newest - age));
+        let ticks = last.count == 0.0 || before.count == 0.0 || {
+            let step_s = self.block.geometry().bucket_ms as f64 / 1000.0;
+            behaviour::ticks(last.mean - before.mean, step_s)
+        };
+        auto.may_count_down(&self.rows[row].labels, ticks)
     }
 
     /// Takes note of a value: one past the extremes may cost a bound.

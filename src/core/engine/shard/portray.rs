@@ -4,12 +4,15 @@
 //! of the block are three kilobytes; a copy of them is all that a picture needs, and many columns can go through at once. Kept only on
 //! request, and nothing is decided by it.
 
+use std::sync::Arc;
+
 use portent_models::baseline::Block;
 use portent_models::breach::Recalibration;
 
 use super::{Column, Shard};
 use crate::core::engine::calibration::Calibration;
 use crate::core::engine::{Engine, Life};
+use crate::core::heritage::Heritage;
 use crate::core::labels::Labels;
 use crate::core::outlook::Fit;
 use crate::core::prediction::{Prediction, PredictionId};
@@ -46,6 +49,8 @@ pub struct Portrait {
     /// What its watch's likelihoods had turned out to mean, and its intervals to hold.
     pub settled: Recalibration,
     pub widths: Widths,
+    /// What a young series went by.
+    pub heritage: Option<Arc<Heritage>>,
 }
 
 /// The portraits of one shard.
@@ -110,6 +115,7 @@ impl Shard {
             fit,
             settled: learnt.map.clone(),
             widths: learnt.widths,
+            heritage: self.heritage(row, watch),
         }
     }
 }
