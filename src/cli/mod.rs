@@ -22,7 +22,6 @@ mod remote;
 mod run;
 mod sandbox;
 mod token;
-mod sandbox;
 
 use std::process::ExitCode;
 

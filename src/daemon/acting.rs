@@ -9,9 +9,9 @@ mod checks;
 mod killed_tests;
 mod known;
 pub mod people;
-mod told;
 mod silences;
 mod subjects;
+mod told;
 pub mod trial;
 
 use std::collections::BTreeSet;
