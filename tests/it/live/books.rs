@@ -45,7 +45,8 @@ fn an_anomaly_begins_one_run_and_asks_a_person_again_only_about_another_one() {
 
     // Found again after a crash by whichever of its samples: it is the one that a person was asked about.
     portent.process.kill9();
-    let portent = Running::start_in(portent.process.into_dir(), &["-c", "portent.yaml"]);
+    let mut portent = Running::start_in(portent.process.into_dir(), &["-c", "portent.yaml"]);
+    portent.wait_ready();
     let is_found = wait_until(STARTED, || {
         let found = PortentProcess::json(&portent.url, "/api/v1/anomalies")["data"].as_array().is_some_and(|all| !all.is_empty());
         found.then_some(())
