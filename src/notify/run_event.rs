@@ -140,7 +140,7 @@ pub struct RunData {
     /// Until when a person's word is waited for, and where it can be said.
     pub expires_at: Option<Timestamp>,
     pub approvals_url: Option<String>,
-    /// Whose word it was.
+    /// Whose word it was, or who proposed it where Portent itself did not.
     pub by: Option<String>,
     pub step: Option<StepData>,
     pub outcome: Option<Outcome>,
@@ -268,6 +268,7 @@ fn data(key: RunKey, run: &Run, record: &Record, audit: Anchor, approvals_url: O
     match record {
         Record::Proposed { expires_at, verdict, .. } if verdict.decision == Decision::Ask => {
             (data.expires_at, data.approvals_url) = (Some(*expires_at), approvals_url.map(str::to_owned));
+            data.by.clone_from(&proposal.by);
         }
         Record::Approved { by, reason, .. } | Record::Rejected { by, reason, .. } => {
             (data.by, data.why) = (Some(by.clone()), Some(reason.clone()));
