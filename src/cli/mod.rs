@@ -16,13 +16,14 @@ mod explain;
 mod forecast;
 mod library;
 mod output;
+mod playbook_stats;
 mod playbooks;
 mod progress;
 mod remote;
 mod run;
 mod sandbox;
-mod token;
 mod sandbox;
+mod token;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! Actuators against real processes, real sockets and a real Alertmanager: what they do, and what nothing makes them do.
 
 mod alertmanager;
-mod books;
 mod argocd;
+mod books;
 mod command;
 mod hostile;
 mod http;
