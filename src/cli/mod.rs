@@ -22,7 +22,6 @@ mod progress;
 mod remote;
 mod run;
 mod sandbox;
-mod sandbox;
 mod token;
 
 use std::process::ExitCode;
