@@ -25,7 +25,9 @@ use crate::core::prediction::Truth;
 use crate::core::time::Timestamp;
 use crate::core::watch::Impact;
 use acting::ActingMetrics;
-use label::{ClosedLabel, Level, MissingReason, PushOutcome, ReloadResult, RequestOutcome, Stated, StatusClass, Verdict, WebhookOutcome};
+use label::{
+    ClosedLabel, Level, MissingReason, PushOutcome, ReloadResult, RequestOutcome, Stated, StatusClass, Trusted, Verdict, WebhookOutcome,
+};
 use text::Exposition;
 
 /// A gauge of seconds or another measured number.
@@ -88,6 +90,7 @@ pub struct Metrics {
     pub webhook_attempts: Family<WebhookOutcome, Counter>,
     pub alert_pushes: Family<PushOutcome, Counter>,
     pub outbox_pending: Gauge,
+    playbook_cases: Family<Trusted, Gauge>,
     pub audit_lines: Gauge,
     /// The first 48 bits of the newest line's hash.
     pub audit_head: Gauge,
@@ -211,6 +214,11 @@ impl Metrics {
             webhook_attempts: add_family(r, "webhook_attempts", "Tries to deliver a webhook"),
             alert_pushes: add_family(r, "alert_pushes", "Times that open predictions were pushed to an Alertmanager"),
             outbox_pending: add(r, "outbox_pending", "Webhooks waiting to be delivered", Gauge::default()),
+            playbook_cases: add_family(
+                r,
+                "playbook_cases",
+                "Causes at services that playbooks have been used for, by how far they are trusted there",
+            ),
             audit_lines: add(r, "audit_lines", "Lines of the audit of remedies", Gauge::default()),
             audit_head: add(r, "audit_head", "The first 48 bits of the newest audit line's hash, to find a cut end by", Gauge::default()),
 
@@ -291,6 +299,14 @@ impl Metrics {
         }
         for (impact, count) in counts {
             self.predictions_open.get_or_create(&impact).set(count);
+        }
+    }
+
+    /// Sets in how many cases a playbook is trusted how far.
+    pub fn set_playbook_cases(&self, trusted: impl IntoIterator<Item = Trusted>) {
+        let trusted: Vec<Trusted> = trusted.into_iter().collect();
+        for label in Trusted::ALL {
+            self.playbook_cases.get_or_create(label).set(trusted.iter().filter(|own| *own == label).count() as i64);
         }
     }
 

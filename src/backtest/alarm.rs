@@ -15,6 +15,9 @@ pub enum Verdict {
     Late { at: Timestamp },
     /// The horizon passed with enough samples and without a breach.
     DidNot,
+    /// Something was done about it (`--acted`): whether that kept it from happening nobody knows, and where it happened at `breached_at` all the
+    /// same, it counts neither way, or only failures would.
+    Averted { breached_at: Option<Timestamp> },
     /// Too few samples to tell.
     NotKnown,
     /// The data ends before the horizon does.

@@ -70,7 +70,7 @@ impl Album {
                 Some(Truth::CameTrue { at, .. }) => (0, catch_worth(raised, at)),
                 Some(Truth::DidNot) => (1, false_worth(raised)),
                 // What was raised last is settled last.
-                Some(Truth::NotKnown) | None => (2, raised.raised_at.as_secs_f64()),
+                Some(Truth::NotKnown | Truth::Averted { .. }) | None => (2, raised.raised_at.as_secs_f64()),
             };
             kinds[kind].push((worth, id.clone()));
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::alarm::Verdict;
 use super::figures::{Figure, figures};
+use super::rehearsal;
 use super::report::{Report, Told};
 use super::summary::Group;
 use crate::core::labels::Labels;
@@ -32,6 +33,9 @@ pub struct Diff {
     /// Raised by this one only.
     pub vanished: Vec<Brief>,
     pub moved: Vec<Moved>,
+    /// What it changes about acting, where either lets anything be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting: Option<rehearsal::Change>,
     /// Of all, then of every watch that either has.
     pub figures: Vec<Change>,
     /// What the reader should know about the other run and does not from this one's notes.
@@ -86,6 +90,7 @@ impl Diff {
             appeared: Vec::new(),
             vanished: Vec::new(),
             moved: Vec::new(),
+            acting: None,
             figures: changes(this, other),
             notes: other.notes.iter().filter(|note| !this.notes.contains(note)).cloned().collect(),
         };
@@ -95,14 +100,27 @@ impl Diff {
                 of_series.entry((&told.prediction.watch, &told.prediction.labels)).or_default()[side].push(told);
             }
         }
+        let mut pairs = Vec::new();
+        let id = |told: &Told| Some(told.prediction.id.clone());
         for [mine, mut theirs] in of_series.into_values() {
             for told in mine {
                 match theirs.iter().position(|other| overlap(told, other)) {
-                    Some(place) => diff.pair(told, theirs.remove(place)),
-                    None => diff.vanished.push(Brief::of(told)),
+                    Some(place) => {
+                        let other = theirs.remove(place);
+                        pairs.push((id(told), id(other)));
+                        diff.pair(told, other);
+                    }
+                    None => {
+                        pairs.push((id(told), None));
+                        diff.vanished.push(Brief::of(told));
+                    }
                 }
             }
+            pairs.extend(theirs.iter().map(|told| (None, id(told))));
             diff.appeared.extend(theirs.into_iter().map(Brief::of));
+        }
+        if this.acting.is_some() || other.acting.is_some() {
+            diff.acting = Some(rehearsal::Change::between(this.acting.as_ref(), other.acting.as_ref(), &pairs));
         }
         let order = |a: &Brief, b: &Brief| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels));
         diff.appeared.sort_by(order);

@@ -8,6 +8,7 @@
 //! The same engine as the daemon's gets the same samples, and as it decides everything at a sample's own time, it tells the same things bit
 //! for bit. Samples come in windows, so that memory holds a window and not a year.
 
+mod acted;
 mod alarm;
 mod album;
 pub mod alerts;
@@ -23,6 +24,7 @@ mod past;
 #[cfg(test)]
 mod pictures_tests;
 pub mod range;
+mod rehearsal;
 mod reliability;
 mod report;
 mod rival;
@@ -39,12 +41,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+pub use acted::{ActedError, ActedUpon};
 pub use alarm::Verdict;
 pub use bootstrap::{FEW, INTERVAL_LEVEL, Interval};
 pub use diff::{Brief, Change, Diff, Moved};
 pub use figures::{Figure, figures};
 pub use observe::ONE_EVENT;
 pub use past::{Done, PastError, Take};
+pub use rehearsal::{Change as ActingChange, Changed, Decided, Rehearsal, Rehearsed, Would, is_wanted};
 pub use reliability::{Bin, Coverage, Reliability};
 pub use report::{Event, Outcome, Report, Told};
 pub use summary::{Group, SummaryError};
@@ -97,6 +101,8 @@ pub struct Backtest {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     notes: Vec<String>,
+    rehearsal: Option<Rehearsal>,
+    acted: ActedUpon,
     /// Whether somebody looks on from outside: at what really happened, and at what rivals would have told.
     looks_on: bool,
 }
@@ -119,6 +125,8 @@ impl Backtest {
             from: None,
             to: None,
             notes: Vec::new(),
+            rehearsal: None,
+            acted: ActedUpon::default(),
             looks_on: true,
         }
     }
@@ -143,6 +151,16 @@ impl Backtest {
     /// Judges by what somebody else says has happened, and not by thresholds.
     pub fn judge_by(&mut self, truth: Truth) {
         self.truth = truth;
+    }
+
+    /// What was really done in that time: what stood then is neither right nor wrong.
+    pub fn was_acted_upon(&mut self, acted: ActedUpon) {
+        self.acted = acted;
+    }
+
+    /// Says what would have been done about what was told.
+    pub fn rehearse(&mut self, rehearsal: Rehearsal) {
+        self.rehearsal = Some(rehearsal);
     }
 
     /// Sends every effect there, in the order of the engine's steps.
@@ -236,8 +254,14 @@ impl Backtest {
             // Nobody looks on any more: fine.
             let _ = onlooker.send(effect.clone());
         }
+        if let Some(rehearsal) = &mut self.rehearsal {
+            rehearsal.hear(effect);
+        }
         match effect {
             Effect::Raised(prediction) => {
+                if self.acted.is_about(prediction) {
+                    self.engine.act_upon(prediction.id.clone(), &prediction.watch, prediction.series());
+                }
                 self.place.insert(prediction.id.clone(), self.told.len());
                 self.told.push((prediction.clone(), prediction.clone(), None));
             }
@@ -283,7 +307,8 @@ impl Backtest {
         self.told.sort_by(|(a, ..), (b, ..)| (a.raised_at, &a.watch, &a.labels).cmp(&(b.raised_at, &b.watch, &b.labels)));
         self.anomalies.sort_by(|a, b| (a.started_at, &a.watch, &a.labels).cmp(&(b.started_at, &b.watch, &b.labels)));
         let kind = self.truth.kind;
-        let Self { observers, told, anomalies, truth, .. } = self;
+        let Self { observers, told, anomalies, truth, rehearsal, .. } = self;
+        let firsts = rehearsal.as_ref().map(|_| observe::firsts(&observers));
         let scored = report::score(Recorded { observers, told, anomalies, truth, end })?;
         let mut lead_times_s: Vec<f64> = scored.events.iter().filter_map(|event| event.lead_time_s).collect();
         lead_times_s.sort_by(f64::total_cmp);
@@ -300,6 +325,11 @@ impl Backtest {
             to: self.to,
             stopped_early,
             notes: self.notes,
+            acting: rehearsal.zip(firsts).map(|(rehearsal, firsts)| {
+                let became = scored.predictions.iter().map(|told| (told.prediction.id.clone(), told.outcome.verdict)).collect();
+                let first = |watch: &str, labels: &Labels| firsts.get(&(watch.to_owned(), labels.clone())).copied();
+                rehearsal.run(self.engine.watches().map(|watch| &**watch), first, &became)
+            }),
             predictions: scored.predictions,
             events: scored.events,
             anomalies: scored.anomalies,

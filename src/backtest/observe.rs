@@ -17,6 +17,18 @@ use crate::core::watch::{Threshold, Watch};
 /// Breaches that begin so soon after the one before are the same event: a value that trembles around its threshold breaks one thing once.
 pub const ONE_EVENT: Span = Span::from_secs(3 * 3_600);
 
+/// When each series was first seen.
+pub(super) fn firsts(observers: &[Observer]) -> HashMap<(String, Labels), Timestamp> {
+    let of = |observer: &Observer| {
+        observer
+            .series
+            .iter()
+            .filter_map(|seen| Some(((observer.watch.name.to_string(), seen.labels.clone()), seen.first?)))
+            .collect::<Vec<_>>()
+    };
+    observers.iter().flat_map(of).collect()
+}
+
 /// One watch's series.
 #[derive(Debug)]
 pub(super) struct Observer {

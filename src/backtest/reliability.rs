@@ -53,7 +53,7 @@ impl Reliability {
             let came_true = match told.outcome.verdict {
                 Verdict::CameTrue { .. } => true,
                 Verdict::DidNot => false,
-                Verdict::Late { .. } | Verdict::NotKnown | Verdict::Pending => continue,
+                Verdict::Averted { .. } | Verdict::Late { .. } | Verdict::NotKnown | Verdict::Pending => continue,
             };
             raised.likelihood(told.prediction.likelihood, came_true);
         }

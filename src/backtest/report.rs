@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::alarm::{Alarm, Met, Verdict, met};
 use super::diff::Diff;
 use super::observe::{Observer, Seen};
+use super::rehearsal::Rehearsed;
 use super::reliability::{Coverage, Reliability};
 use super::sign::Sign;
 use super::summary::{Fact, Facts, Group, SummaryError};
@@ -99,6 +100,9 @@ pub struct Report {
     pub coverage: Vec<Coverage>,
     /// Of the events told, ascending.
     pub lead_times_s: Vec<f64>,
+    /// What would have been done about the predictions, where the configuration lets anything be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acting: Option<Rehearsed>,
     /// What another configuration would have changed, where one was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
@@ -276,6 +280,7 @@ fn alarm(raised: &Prediction, last: &Prediction) -> Alarm {
     let verdict = match last.truth {
         Some(Truth::CameTrue { at, .. }) => Verdict::CameTrue { at },
         Some(Truth::DidNot) => Verdict::DidNot,
+        Some(Truth::Averted { breached_at }) => Verdict::Averted { breached_at },
         Some(Truth::NotKnown) => Verdict::NotKnown,
         None => Verdict::Pending,
     };
@@ -304,6 +309,7 @@ fn series_facts(series: &Fact, events: &[Stretch], alarms: &[Alarm]) -> Vec<Fact
         Verdict::CameTrue { .. } => Fact { raised: 1.0, came_true: 1.0, ..series.like() },
         Verdict::DidNot => Fact { raised: 1.0, false_alarms: 1.0, ..series.like() },
         Verdict::Late { .. } => Fact { raised: 1.0, late: 1.0, ..series.like() },
+        Verdict::Averted { .. } => Fact { raised: 1.0, averted: 1.0, ..series.like() },
         Verdict::NotKnown => Fact { raised: 1.0, unknown: 1.0, ..series.like() },
         Verdict::Pending => Fact { raised: 1.0, pending: 1.0, ..series.like() },
     };

@@ -29,6 +29,7 @@ pub(super) struct Fact {
     pub came_true: f64,
     pub false_alarms: f64,
     pub late: f64,
+    pub averted: f64,
     pub unknown: f64,
     pub pending: f64,
     /// Anomalies called.
@@ -75,6 +76,8 @@ pub struct Group {
     pub false_alarms: u64,
     /// Raised while the event was under way.
     pub late: u64,
+    /// Acted upon: neither right nor wrong.
+    pub averted: u64,
     pub unknown: u64,
     pub pending: u64,
     /// Share of those that came true among those that came true or did not.
@@ -112,7 +115,7 @@ pub enum SummaryError {
 /// A column that is added up.
 type Column = (&'static str, fn(&Fact) -> f64);
 
-const SUMMED: [Column; 15] = [
+const SUMMED: [Column; 16] = [
     ("series", |f| f.series),
     ("weeks", |f| f.weeks),
     ("events", |f| f.events),
@@ -121,6 +124,7 @@ const SUMMED: [Column; 15] = [
     ("came_true", |f| f.came_true),
     ("false_alarms", |f| f.false_alarms),
     ("late", |f| f.late),
+    ("averted", |f| f.averted),
     ("unknown", |f| f.unknown),
     ("pending", |f| f.pending),
     ("anomalies", |f| f.anomalies),
@@ -258,6 +262,7 @@ impl<'a> Facts<'a> {
                     came_true,
                     false_alarms,
                     late: count("late", i)?,
+                    averted: count("averted", i)?,
                     unknown: count("unknown", i)?,
                     pending: count("pending", i)?,
                     precision: share(came_true, came_true + false_alarms),

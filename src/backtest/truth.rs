@@ -1,8 +1,8 @@
 //! What happened, as somebody else than a threshold says: labelled incidents, or alerts that fired. Each thing that happened is about some
 //! series, and for those it is what thresholds crossed are otherwise: predictions, rivals' alarms and anomalies are all judged by it.
 //!
-//! There is no verdict "averted": a backtest acts on nothing, so what it foresaw and what then did not happen cannot be told from what would
-//! not have happened anyway.
+//! A backtest acts on nothing, so what it foresaw and what then did not happen cannot be told from what would not have happened anyway. Only
+//! what was really acted upon at the time (`--acted`) is "averted?", whatever is the truth of the rest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -179,6 +179,9 @@ impl Happened {
     /// still had it before them.
     pub fn judge(&self, alarm: &Alarm, end: Timestamp) -> Alarm {
         let Alarm { raised_at, due_at, .. } = *alarm;
+        if matches!(alarm.verdict, Verdict::Averted { .. }) {
+            return *alarm;
+        }
         let crossed = matches!(alarm.verdict, Verdict::CameTrue { at } if alarm.closed_at.is_some_and(|closed| closed >= at));
         let began = self.events.iter().find(|event| raised_at < event.from && event.from <= due_at.min(end));
         let verdict = match began {
@@ -264,6 +267,8 @@ mod tests {
         assert_eq!(judged(130, None, 200, Verdict::NotKnown, 1_000), (Verdict::NotKnown, None));
         assert_eq!(judged(130, None, 200, Verdict::DidNot, 180), (Verdict::Pending, None));
         assert_eq!(judged(200, None, 310, Verdict::Pending, 290), (Verdict::Pending, None), "what comes after the end is not known");
+        let averted = Verdict::Averted { breached_at: None };
+        assert_eq!(judged(50, None, 150, averted, 1_000), (averted, None), "something was done about it");
         let early = Happened { events: Vec::new(), ..happened.clone() };
         let alarm = Alarm { raised_at: at(450), closed_at: None, due_at: at(550), verdict: Verdict::DidNot };
         assert_eq!(early.judge(&alarm, at(1_000)).verdict, Verdict::NotKnown);

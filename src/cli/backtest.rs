@@ -1,5 +1,6 @@
 //! `portent backtest`: the past gone over again, with what would have been told about it.
 
+mod acting;
 mod csv;
 mod diff;
 mod page;
@@ -25,8 +26,9 @@ use super::chart::Colours;
 use super::output::{ignore_closed, stdout};
 use super::{Failure, Format, Outcome};
 use crate::backtest::files::{self, Question, Share};
-use crate::backtest::{Backtest, Diff, Report, make_folder};
+use crate::backtest::{Backtest, Diff, Rehearsal, Report, is_wanted, make_folder};
 use crate::chart::Style;
+use crate::config::act::ActConfig;
 use crate::core::playbook::Playbook;
 use crate::core::time::Span;
 use crate::core::watch::{Limit, Side, Threshold, Watch};
@@ -120,8 +122,8 @@ fn question(args: &Args) -> Question {
 
 fn over_files(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     let progress = Progress::new();
-    let Opened { set, shares, notes, playbooks, .. } = args.past.open_files(&question(args), stop, &progress)?;
-    let mut backtest = backtest(args, shares.iter().map(|s: &Share| s.watch.clone()).collect(), playbooks)?;
+    let Opened { set, shares, notes, playbooks, act, .. } = args.past.open_files(&question(args), stop, &progress)?;
+    let mut backtest = backtest(args, shares.iter().map(|s: &Share| s.watch.clone()).collect(), playbooks, act)?;
     for note in notes {
         backtest.note(note);
     }
@@ -140,8 +142,8 @@ fn over_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
 
 async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     let mut served = Served::open(&args.past).await?;
-    let playbooks = std::mem::take(&mut served.playbooks);
-    let mut backtest = backtest(args, served.watches.iter().cloned().map(Arc::new).collect(), playbooks)?;
+    let (playbooks, act) = (std::mem::take(&mut served.playbooks), std::mem::take(&mut served.act));
+    let mut backtest = backtest(args, served.watches.iter().cloned().map(Arc::new).collect(), playbooks, act)?;
     let ControlFlow::Continue(alerts) = served.alerts(&args.past, stop).await? else { return Ok(backtest.finish(true)?) };
     if let Some((truth, note)) = alerts {
         backtest.judge_by(truth);
@@ -151,8 +153,13 @@ async fn read_prometheus(args: &Args, stop: &Stop) -> Result<Report, Failure> {
     Ok(backtest.finish(!whole)?)
 }
 
-fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>) -> Result<Backtest, Failure> {
+fn backtest(args: &Args, watches: Vec<Arc<Watch>>, playbooks: Vec<Playbook>, act: ActConfig) -> Result<Backtest, Failure> {
+    let rehearsal = is_wanted(&act.settings).then(|| Rehearsal::new(act.settings, act.topology, playbooks.clone()));
     let mut backtest = Backtest::new(watches, playbooks, args.past.judging());
+    if let Some(rehearsal) = rehearsal {
+        backtest.rehearse(rehearsal);
+    }
+    backtest.was_acted_upon(args.past.truth.acted()?);
     if let Some(labels) = args.past.truth.labels()? {
         backtest.judge_by(labels);
     }

@@ -310,7 +310,7 @@ impl Story {
                 let word = if p.state == State::Expired { "expired" } else { "did not" };
                 self.line("31", p.updated_at, word, &format!("{}  it did not happen within {}", p.title, p.horizon));
             }
-            Some(Truth::NotKnown) => self.not_known += 1,
+            Some(Truth::Averted { .. } | Truth::NotKnown) => self.not_known += 1,
             None => {}
         }
     }

@@ -16,6 +16,7 @@ mod explain;
 mod forecast;
 mod library;
 mod output;
+mod playbook_stats;
 mod playbooks;
 mod progress;
 mod remote;

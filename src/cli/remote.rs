@@ -287,6 +287,8 @@ fn state_words(prediction: &Prediction) -> String {
     match (prediction.state, prediction.truth) {
         (State::Open, _) => "open".to_owned(),
         (_, Some(Truth::CameTrue { lead_time_s, .. })) => format!("came true after {}", Span::from_secs(lead_time_s as i64)),
+        (_, Some(Truth::Averted { breached_at: None })) => "averted?".to_owned(),
+        (_, Some(Truth::Averted { .. })) => "came all the same".to_owned(),
         (_, Some(Truth::DidNot)) => "did not come true".to_owned(),
         (_, Some(Truth::NotKnown)) => "not known".to_owned(),
         (State::Resolved, None) => "resolved".to_owned(),

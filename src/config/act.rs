@@ -12,7 +12,7 @@ use super::http;
 use super::reader::{Cx, is_name, quoted};
 use super::tree::{Node, Value};
 use crate::act::kubernetes::ClusterSettings;
-use crate::core::gate::{Breaker, Mode, Settings, Window};
+use crate::core::gate::{Breaker, Learning, Mode, Settings, Window};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::{Service, Tier, Topology};
 use crate::core::watch::Impact;
@@ -78,6 +78,12 @@ pub fn read(node: &Node, cx: &mut Cx) -> Option<ActConfig> {
         settings.mode = mode;
     }
     numbers(&mut fields, &mut settings, cx);
+    if let Some(share) = fields.take("hold_out").and_then(|n| share(n, "hold_out", cx)) {
+        settings.hold_out = share;
+    }
+    if let Some(learn) = fields.take("learn") {
+        settings.learning = learning(learn, cx);
+    }
     if let Some(windows) = fields.take("change_windows") {
         settings.change_windows = self::windows(windows, "change_windows", cx);
     }
@@ -150,6 +156,36 @@ fn numbers(fields: &mut Fields<'_>, settings: &mut Settings, cx: &mut Cx) {
         let open_for = span("open_for", Span::DAY, &mut breaker, cx).unwrap_or(open_for);
         settings.breaker = Breaker { failures, open_for };
         breaker.done(cx);
+    }
+}
+
+/// Of what would be done, no more than this is left undone for the sake of knowing.
+const MAX_HOLD_OUT: f64 = 0.5;
+
+/// A share as people write it: `5%` or `0.05`.
+fn share(node: &Node, what: &'static str, cx: &mut Cx) -> Option<f64> {
+    let text = cx.text(node, what)?;
+    let (number, of) = text.strip_suffix('%').map_or((text.as_str(), 1.0), |percent| (percent.trim_end(), 100.0));
+    let share = number.parse::<f64>().ok().map(|number| number / of).filter(|share| (0.0..=MAX_HOLD_OUT).contains(share));
+    if share.is_none() {
+        cx.wrong(node, what, format!("a share from 0% to {:.0}%", 100.0 * MAX_HOLD_OUT));
+    }
+    share
+}
+
+/// `learn: { half_life, raise_likelihood, lower_likelihood }`.
+fn learning(node: &Node, cx: &mut Cx) -> Learning {
+    let usual = Settings::default().learning;
+    let Some(mut fields) = Fields::of(node, "learn", cx) else { return usual };
+    let half_life = fields.take("half_life").and_then(|n| cx.span(n, "half_life", Span::HOUR, Span::DAY.times(366)));
+    let bound = |key: &'static str, fields: &mut Fields<'_>, cx: &mut Cx| fields.take(key).and_then(|n| cx.number(n, key, 0.0, 0.3));
+    let raise = bound("raise_likelihood", &mut fields, cx);
+    let lower = bound("lower_likelihood", &mut fields, cx);
+    fields.done(cx);
+    Learning {
+        half_life: half_life.unwrap_or(usual.half_life),
+        raise_likelihood: raise.unwrap_or(usual.raise_likelihood),
+        lower_likelihood: lower.unwrap_or(usual.lower_likelihood),
     }
 }
 

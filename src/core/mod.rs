@@ -12,6 +12,7 @@ pub mod gate;
 pub mod health;
 pub mod heritage;
 pub mod labels;
+pub mod learn;
 pub mod outlook;
 pub mod playbook;
 pub mod prediction;

@@ -74,6 +74,9 @@ pub enum Truth {
     CameTrue { at: Timestamp, lead_time_s: f64 },
     /// The horizon passed with enough samples and without a breach.
     DidNot,
+    /// Something was done about it. Whether that kept it from happening nobody knows, so it counts neither as right nor as wrong; where it
+    /// happened all the same, at `breached_at`, it counts no more, or only failures would.
+    Averted { breached_at: Option<Timestamp> },
     /// Too few samples to tell.
     NotKnown,
 }

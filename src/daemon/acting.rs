@@ -25,13 +25,15 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, Semaphore};
 
 use self::known::Held;
+use super::learning;
 use super::sources::Clients;
 use super::state::Shared;
 use crate::act::{Actuator, Actuators, Done, Job};
 use crate::core::gate::Mode;
 use crate::core::health::Standings;
+use crate::core::learn::Learned;
 use crate::core::playbook::{Do, Playbook, StepEnd, fill_query};
-use crate::core::prediction::Cause;
+use crate::core::prediction::{Cause, PredictionId};
 use crate::core::run::{Act, Entry, Input, Record, RunKey, Runs, Turnout, World};
 use crate::core::time::{Span, Timestamp};
 use crate::ledger::LedgerError;
@@ -86,6 +88,8 @@ pub enum News {
     Measured { run: RunKey, value: Option<f64> },
     Stop { by: String },
     Resume { by: String },
+    Truth { prediction: PredictionId, breached: Option<bool> },
+    Forgive { playbook: String, by: String },
     ClockSet { by: Span },
     Restarted,
     Tick,
@@ -99,6 +103,8 @@ impl News {
             Self::Measured { run, value } => Input::Measured { run: *run, value: *value },
             Self::Stop { by } => Input::Stop { by },
             Self::Resume { by } => Input::Resume { by },
+            Self::Truth { prediction, breached } => Input::Truth { prediction, breached: *breached },
+            Self::Forgive { playbook, by } => Input::Forgive { playbook, by },
             Self::ClockSet { by } => Input::ClockSet { by: *by },
             Self::Restarted => Input::Restarted,
             Self::Tick => Input::Tick,
@@ -166,6 +172,11 @@ impl Acting {
     /// For a look at what each would do.
     fn all_actuators(&self) -> Actuators {
         self.actuators.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the ends of runs have taught.
+    pub async fn learned(&self) -> Learned {
+        self.runs.lock().await.learned().clone()
     }
 
     /// All runs, as they stand now.
@@ -293,6 +304,7 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
             return;
         }
         *shared.acting.stopped.lock().unwrap_or_else(PoisonError::into_inner) = runs.stopped().map(str::to_owned);
+        learning::mark_acted(shared, &runs, &turn.records);
         turn.acts
     };
     for act in acts {
@@ -343,6 +355,7 @@ fn log(entry: &Entry) {
         Record::Closed { outcome, why, .. } => tracing::info!(run, outcome = ?outcome, why, "remedy closed"),
         Record::Stopped { by } => tracing::warn!(by, "everything is stopped"),
         Record::Resumed { by } => tracing::warn!(by, "it goes on"),
+        Record::Forgiven { playbook, by } => tracing::warn!(playbook, by, "how the playbook has fared so far counts no more"),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::learning;
 use super::state::{MAX_PAST_ANOMALIES, Shared};
 use crate::chart::{self, Style};
 use crate::config::WebhookConfig;
@@ -59,6 +60,7 @@ pub async fn carry_out(shared: &Arc<Shared>, effects: Vec<Effect>, now: Timestam
             past.truncate(MAX_PAST_ANOMALIES);
         }
     }
+    learning::settle(shared, &effects);
     let waiting: Vec<Effect> = {
         let mut unrecorded = shared.unrecorded();
         unrecorded.extend(effects.into_iter().filter(|effect| effect.prediction().is_some()));

@@ -9,6 +9,7 @@ mod bridge;
 mod checkpoint;
 mod effects;
 mod kinds;
+mod learning;
 mod read;
 mod reload;
 mod sources;
@@ -137,6 +138,7 @@ impl Daemon {
         let mut engine = Engine::new(watches, config.playbooks.iter().cloned());
         checkpoint::restore(&mut engine, &opened.store)?;
         let orphans = resume(&mut engine, unfinished, told);
+        learning::mark_all_acted(&mut engine, &acting.learned().await);
 
         let server = Server::bind(config.listen).await?;
         let base_url = config.external_url.as_ref().map_or_else(|| format!("http://{}/", server.address()), ToString::to_string);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::kinds::Kinds;
+use super::learning::Standings;
 use super::sources::{self, Clients, PROBE_EVERY};
 use super::state::Shared;
 use super::{acting, checkpoint, effects, read};
@@ -41,6 +42,7 @@ pub struct Ticker {
     next_checkpoint: Instant,
     said_that_nothing_is_watched: bool,
     kinds: Kinds,
+    standings: Standings,
 }
 
 impl Ticker {
@@ -57,6 +59,7 @@ impl Ticker {
             next_checkpoint,
             said_that_nothing_is_watched: false,
             kinds: Kinds::default(),
+            standings: Standings::default(),
         }
     }
 
@@ -186,6 +189,7 @@ impl Ticker {
             metrics.anomalies_open.set(engine.anomalies().count() as i64);
             metrics.set_open_predictions(engine.lives().filter(|l| l.prediction.state == State::Open).map(|l| l.prediction.impact));
         }
+        self.standings.look(shared, now).await;
         let head = shared.acting.head();
         shared.metrics.audit_lines.set(head.seq.cast_signed());
         shared.metrics.audit_head.set(head.number().cast_signed());

@@ -14,6 +14,7 @@ use crate::core::civil;
 use crate::core::engine::{Inherited, SeriesView, Tally};
 use crate::core::explain::{self, Explanation};
 use crate::core::labels::Labels;
+use crate::core::learn::Stats;
 use crate::core::prediction::{Eta, Prediction, State};
 use crate::core::run::{Phase, Run, RunKey};
 use crate::core::selection::Selection;
@@ -273,6 +274,25 @@ impl View for DaemonView {
             let heard = tokio::spawn(async move { acting::hear(&shared, news).await });
             heard.await.map_err(|error| ViewError(error.to_string()))?;
             Ok(self.shared.acting.runs().await.stopped().map(str::to_owned))
+        }
+        .boxed()
+    }
+
+    fn learned(&self) -> BoxFuture<'_, Result<Stats, ViewError>> {
+        async move {
+            let half_life = self.shared.config().act.settings.learning.half_life;
+            Ok(self.shared.acting.learned().await.stats(self.shared.clock.now(), half_life))
+        }
+        .boxed()
+    }
+
+    fn forgive(&self, playbook: String, by: String) -> BoxFuture<'_, Result<Option<Stats>, ViewError>> {
+        async move {
+            if !self.shared.config().playbooks.iter().any(|known| known.name == playbook) {
+                return Ok(None);
+            }
+            acting::hear(&self.shared, News::Forgive { playbook, by }).await;
+            self.learned().await.map(Some)
         }
         .boxed()
     }

@@ -181,6 +181,7 @@ impl From<Outcome> for OutcomeLabel {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Refused => Self::Refused,
+            Outcome::HeldOut => Self::HeldOut,
             Outcome::Shadowed => Self::Shadowed,
             Outcome::Rejected => Self::Rejected,
             Outcome::Expired => Self::Expired,

@@ -7,6 +7,8 @@ use std::fmt;
 
 use prometheus_client::encoding::{EncodeLabelKey, EncodeLabelSet, EncodeLabelValue, LabelSetEncoder};
 
+use crate::core::gate::Mode;
+use crate::core::learn::Trust;
 use crate::core::prediction::Truth;
 use crate::core::watch::Impact;
 
@@ -109,7 +111,7 @@ closed_label! {
 
 closed_label! {
     /// What became of a prediction ([`Truth`] without its numbers).
-    Verdict, "verdict" { CameTrue = "came_true", DidNot = "did_not", NotKnown = "not_known" }
+    Verdict, "verdict" { CameTrue = "came_true", DidNot = "did_not", Averted = "averted", NotKnown = "not_known" }
 }
 
 impl From<&Truth> for Verdict {
@@ -117,6 +119,7 @@ impl From<&Truth> for Verdict {
         match truth {
             Truth::CameTrue { .. } => Self::CameTrue,
             Truth::DidNot => Self::DidNot,
+            Truth::Averted { .. } => Self::Averted,
             Truth::NotKnown => Self::NotKnown,
         }
     }
@@ -141,6 +144,7 @@ closed_label! {
     /// How a remedy ended.
     OutcomeLabel, "outcome" {
         Refused = "refused",
+        HeldOut = "held_out",
         Shadowed = "shadowed",
         Rejected = "rejected",
         Expired = "expired",
@@ -148,6 +152,22 @@ closed_label! {
         Verified = "verified",
         RolledBack = "rolled_back",
         Escalated = "escalated",
+    }
+}
+
+closed_label! {
+    /// How far a playbook is trusted in one case ([`Trust`] without its numbers).
+    Trusted, "trusted" { Execute = "execute", Ask = "ask", Observe = "observe", TooLittle = "too_little_evidence" }
+}
+
+impl From<&Trust> for Trusted {
+    fn from(trust: &Trust) -> Self {
+        match trust.mode() {
+            _ if trust.is_little() => Self::TooLittle,
+            Mode::Execute => Self::Execute,
+            Mode::Ask => Self::Ask,
+            Mode::Shadow | Mode::Observe => Self::Observe,
+        }
     }
 }
 

@@ -93,7 +93,12 @@ impl RunEventKind {
             Record::Closed { .. } => Self::Closed,
             Record::Stopped { .. } => Self::Stopped,
             Record::Resumed { .. } => Self::Resumed,
-            Record::Claimed { .. } | Record::Checking { .. } | Record::Measured { .. } | Record::ClockSet { .. } => return None,
+            Record::Claimed { .. }
+            | Record::Checking { .. }
+            | Record::Measured { .. }
+            | Record::Settled { .. }
+            | Record::Forgiven { .. }
+            | Record::ClockSet { .. } => return None,
         })
     }
 }

@@ -160,7 +160,7 @@ pub async fn stop(State(app): State<Arc<App>>, Extension(caller): Extension<Call
 
 /// Where there is no login, whoever reaches the server could say yes. The configuration refuses an address that others reach then; this
 /// stays for whoever finds a way round it.
-fn only_here(app: &App, caller: &Caller) -> Result<(), Refusal> {
+pub(super) fn only_here(app: &App, caller: &Caller) -> Result<(), Refusal> {
     if app.on_loopback || *caller != Caller::Anybody {
         return Ok(());
     }
@@ -168,7 +168,7 @@ fn only_here(app: &App, caller: &Caller) -> Result<(), Refusal> {
 }
 
 /// Who says it: it stands in the audit for ever.
-fn named(params: &Params, caller: &Caller) -> Result<String, Refusal> {
+pub(super) fn named(params: &Params, caller: &Caller) -> Result<String, Refusal> {
     let by = params.text("by").map(|by| by.trim().to_owned()).filter(|by| !by.is_empty());
     if let Caller::Known { name, .. } = caller {
         return match by {

@@ -12,6 +12,7 @@ mod chart;
 mod connection;
 mod guard;
 mod health;
+mod learning;
 mod page;
 mod params;
 pub mod plan_report;
@@ -156,7 +157,7 @@ impl Server {
 /// Every route with what it is to do: that says whose it is.
 fn router(app: Arc<App>) -> Router {
     use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Stop};
-    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 29] = [
+    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 31] = [
         ("/", Look, get(page::index)),
         ("/page.css", Look, get(page::style)),
         ("/page.js", Look, get(page::script)),
@@ -183,6 +184,8 @@ fn router(app: Arc<App>) -> Router {
         ("/api/v1/playbooks/{name}/run", Propose, post(acting::run_playbook)),
         ("/api/v1/approvals", Read, get(acting::approvals)),
         ("/api/v1/approvals/{run}/{word}", Decide, post(acting::decide)),
+        ("/api/v1/playbooks/stats", Read, get(learning::stats)),
+        ("/api/v1/playbooks/{name}/forgive", Decide, post(learning::forgive)),
         ("/api/v1/stop", Stop, post(acting::stop)),
         ("/api/v1/resume", Resume, post(acting::stop)),
         ("/api/v1/openapi.json", Look, get(api::openapi)),

@@ -13,6 +13,7 @@ use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
 use crate::core::explain::Explanation;
 use crate::core::labels::Labels;
+use crate::core::learn::Stats;
 use crate::core::prediction::{Prediction, State};
 use crate::core::run::RunKey;
 use crate::core::time::Timestamp;
@@ -108,6 +109,10 @@ pub trait View: Send + Sync + 'static {
     fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>>;
     /// Nothing more is started, or it goes on; who has stopped everything afterwards.
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>>;
+    /// What the ends of runs have taught.
+    fn learned(&self) -> BoxFuture<'_, Result<Stats, ViewError>>;
+    /// A person trusts a playbook again; `None` where there is no such playbook.
+    fn forgive(&self, playbook: String, by: String) -> BoxFuture<'_, Result<Option<Stats>, ViewError>>;
     /// Reads the configuration again. On an error the old one stays, and the text says why. Never cancelled half way: the server lets it
     /// end even when its client has gone.
     fn reload(&self) -> BoxFuture<'_, Result<(), String>>;

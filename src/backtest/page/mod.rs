@@ -3,6 +3,7 @@
 //! Everything stands in the file as text and as SVG drawn here: no library of diagrams, no fonts, nothing to be blocked, and what is printed
 //! is what is shown. Labels can hold anything, so all words go through [`escape`], and a policy in the page's head forbids scripts besides.
 
+mod acting;
 mod coverage;
 mod events;
 mod lead;
@@ -54,6 +55,7 @@ pub fn render(report: &Report, about: &About) -> Result<String, ChartError> {
     out.push_str(&tables::rivals(report));
     out.push_str(&timeline::section(report));
     out.push_str(&trust(report));
+    out.push_str(&acting::section(report));
     out.push_str(&events::section(report)?);
     out.push_str(&tables::groups("By watch", "Watch", &report.by_watch));
     out.push_str(&tables::groups("By service", "Service", &report.by_service));
@@ -118,6 +120,9 @@ fn headline(report: &Report) -> String {
 
 /// What it comes to in one sentence, which promises nothing.
 fn acted(report: &Report) -> String {
+    if let Some(rehearsed) = &report.acting {
+        return acting::sentence(report, rehearsed);
+    }
     let with = report.predictions.iter().filter(|told| !told.prediction.suggested_playbooks.is_empty()).count() as u64;
     let all = &report.summary;
     let settled = all.came_true + all.false_alarms;

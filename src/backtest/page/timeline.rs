@@ -79,6 +79,7 @@ fn verdict(told: &Told) -> (&'static str, &'static str) {
     match told.outcome.verdict {
         Verdict::CameTrue { .. } => ("true", "came true"),
         Verdict::DidNot => ("false", "did not come true"),
+        Verdict::Averted { .. } => ("unknown", "acted upon: neither right nor wrong"),
         Verdict::Late { .. } => ("unknown", "raised while it was under way"),
         Verdict::NotKnown => ("unknown", "not known"),
         Verdict::Pending => ("unknown", "pending"),

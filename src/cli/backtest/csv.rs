@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::backtest::{Brief, Diff, Event, Figure, Group, Report, Told, Verdict, figures};
+use crate::backtest::{Brief, Decided, Diff, Event, Figure, Group, Report, Told, Verdict, figures};
 use crate::core::time::Timestamp;
 
 /// The columns. `watch` is the group of a figure; `value`, `lower`, `upper` and `count` are its own, `other` is the other configuration's.
@@ -67,6 +67,13 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for (kind, group) in groups.chain(report.by_watch.iter().map(|group| ("watch_figure", group))) {
         figures(group).into_iter().try_for_each(|one| figure(kind, &group.name, one).write(out))?;
     }
+    if let Some(rehearsed) = &report.acting {
+        rehearsed.decisions.iter().map(decided).try_for_each(|line| line.write(out))?;
+        for (figure, count) in rehearsed.counts() {
+            let numbers = [count.to_string(), String::new(), String::new(), rehearsed.predictions.to_string(), String::new()];
+            Line { kind: "acting_figure", watch: "portent".to_owned(), figure, numbers, ..Line::default() }.write(out)?;
+        }
+    }
     match &report.diff {
         Some(diff) => changes(out, diff),
         None => Ok(()),
@@ -86,6 +93,7 @@ fn verdict(verdict: Verdict) -> (&'static str, Option<Timestamp>) {
         Verdict::CameTrue { at } => ("came_true", Some(at)),
         Verdict::Late { at } => ("late", Some(at)),
         Verdict::DidNot => ("did_not", None),
+        Verdict::Averted { breached_at } => ("averted", breached_at),
         Verdict::NotKnown => ("not_known", None),
         Verdict::Pending => ("pending", None),
     }
@@ -106,6 +114,24 @@ fn told(Told { prediction: p, outcome }: &Told) -> Line {
         lead_time_s: number(outcome.lead_time_s),
         eta_error_s: number(outcome.eta_error_s),
         id: p.id.to_string(),
+        ..Line::default()
+    }
+}
+
+/// `figure` is what would have been done, `what` the playbook and what stood in the way.
+fn decided(decided: &Decided) -> Line {
+    let (verdict, crossed) = verdict(decided.verdict);
+    Line {
+        kind: "acting",
+        watch: decided.watch.clone(),
+        service: decided.service.clone(),
+        series: decided.labels.to_string(),
+        raised_at: decided.at.to_string(),
+        verdict,
+        crossed_at: time(crossed),
+        id: decided.prediction.to_string(),
+        what: format!("{}: {}", decided.playbook, decided.because.join("; ")),
+        figure: decided.would.as_str(),
         ..Line::default()
     }
 }
@@ -146,6 +172,12 @@ fn changes(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
         for (figure, mine, theirs) in compared.into_iter().filter(|(_, mine, theirs)| mine != theirs) {
             Line { figure, numbers: numbers(mine, theirs), ..brief("moved", this) }.write(out)?;
         }
+    }
+    for changed in diff.acting.iter().flat_map(|acting| &acting.changed) {
+        let word = |decided: &Option<Decided>| decided.as_ref().map(|d| d.would.as_str().to_owned()).unwrap_or_default();
+        let Some(shown) = changed.other.as_ref().or(changed.this.as_ref()) else { continue };
+        let numbers = [word(&changed.this), String::new(), String::new(), String::new(), word(&changed.other)];
+        Line { kind: "changed_acting", figure: "would", numbers, ..decided(shown) }.write(out)?;
     }
     for change in &diff.figures {
         let value = |figure: Option<Figure>| number(figure.and_then(|figure| figure.value));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use super::acting;
 use super::table::{SERIES_CHARS, WATCH_CHARS, clip, in_year, plural, rough, series, truth};
 use crate::backtest::{Brief, Change, Diff, Figure, Moved};
 use crate::cli::output;
@@ -36,7 +37,11 @@ pub fn write(out: &mut impl Write, diff: &Diff) -> io::Result<()> {
         list(out, &[title, "WATCH", "SERIES", "SURE", "TRUTH", "LEAD"], &rows, briefs.len())?;
     }
     let rows = diff.moved.iter().take(ROWS_SHOWN).map(moved).collect::<Vec<_>>();
-    list(out, &["MOVES (UTC)", "WATCH", "SERIES", "RAISED", "SURE", "ETA", "TRUTH"], &rows, diff.moved.len())
+    list(out, &["MOVES (UTC)", "WATCH", "SERIES", "RAISED", "SURE", "ETA", "TRUTH"], &rows, diff.moved.len())?;
+    let Some(change) = &diff.acting else { return Ok(()) };
+    writeln!(out, "\nOf acting, it adds {} and drops {}", count(change.adds as usize), count(change.drops as usize))?;
+    let rows = change.changed.iter().take(ROWS_SHOWN).map(acting::changed).collect::<Vec<_>>();
+    list(out, &["ACTING (UTC)", "WATCH", "SERIES", "NOW", "THEN", "BECAUSE THEN"], &rows, change.changed.len())
 }
 
 fn list(out: &mut impl Write, header: &[&str], rows: &[Vec<String>], all: usize) -> io::Result<()> {

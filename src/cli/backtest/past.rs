@@ -11,6 +11,7 @@ use crate::backtest::Judging;
 use crate::backtest::cache::Cache;
 use crate::backtest::files::{self, Question, Share};
 use crate::cli::Failure;
+use crate::config::act::ActConfig;
 use crate::config::{self, Config, ConfigErrors};
 use crate::core::playbook::Playbook;
 use crate::core::time::{Span, Timestamp};
@@ -64,6 +65,7 @@ pub(super) struct Opened {
     pub shares: Vec<Share>,
     pub notes: Vec<String>,
     pub playbooks: Vec<Playbook>,
+    pub act: ActConfig,
     /// Names of the watches that stand in the configuration itself.
     pub own: BTreeSet<String>,
 }
@@ -119,19 +121,19 @@ impl PastArgs {
             !stop.is_asked()
         })?;
         if self.config.is_some() || !self.watch.is_empty() {
-            let Chosen { watches, playbooks, own, .. } = self.choose(None)?;
+            let Chosen { config, watches, playbooks, own } = self.choose(None)?;
             let (shares, notes) = files::share_out(&set, &watches);
             if shares.is_empty() {
                 return Err(Failure::new(format!("no watch finds a series in the files: {}", notes.join("; ")))
                     .hint("a watch's query must be a plain selector of the files' labels, as in disk_used{host=\"a\"}"));
             }
-            return Ok(Opened { set, shares, notes, playbooks, own });
+            return Ok(Opened { set, shares, notes, playbooks, act: config.act, own });
         }
         let shares = files::make_watches(&set, question);
         if shares.is_empty() {
             return Err(Failure::new("the files hold no samples"));
         }
-        Ok(Opened { set, shares, notes: Vec::new(), playbooks: Vec::new(), own: BTreeSet::new() })
+        Ok(Opened { set, shares, notes: Vec::new(), playbooks: Vec::new(), act: ActConfig::default(), own: BTreeSet::new() })
     }
 
     /// `url` is the server instead of the configuration's.

@@ -12,6 +12,7 @@ use crate::backtest::{PastError, Take, range};
 use crate::cli::Failure;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::config::act::ActConfig;
 use crate::core::playbook::Playbook;
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
@@ -26,6 +27,7 @@ pub(super) struct Served {
     cache: Option<Cache>,
     pub watches: Vec<Watch>,
     pub playbooks: Vec<Playbook>,
+    pub act: ActConfig,
     pub own: BTreeSet<String>,
     now: Timestamp,
     to: Timestamp,
@@ -44,7 +46,7 @@ impl Served {
             clients.insert(source.name.clone(), PrometheusClient::new(source.prometheus.settings(&config.limits))?);
         }
         let watches = if watches.is_empty() { with_data(&config, &clients, cache.as_ref(), to, now).await? } else { watches };
-        Ok(Self { clients, cache, watches, playbooks, own, now, to })
+        Ok(Self { clients, cache, watches, playbooks, act: config.act, own, now, to })
     }
 
     /// What is judged from `from` on has learned before; a whole window where the server still has it.

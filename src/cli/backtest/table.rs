@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::diff;
+use super::{acting, diff};
 use crate::backtest::{Event, FEW, Group, Interval, Report, Told, Verdict};
 use crate::cli::output;
 use crate::core::anomaly::{Anomaly, number};
@@ -51,6 +51,9 @@ pub fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let header = ["SAME RULES FOR ALL", "TOLD", "MEDIAN LEAD", "FALSE A SERIES-WEEK", "TRUE OF RAISED"];
     let ours = Group { name: OURS.to_owned(), ..report.summary.clone() };
     output::table(out, &header, &std::iter::once(&ours).chain(&report.rivals).map(headline).collect::<Vec<_>>())?;
+    if let Some(rehearsed) = &report.acting {
+        acting::write(out, rehearsed)?;
+    }
     match &report.diff {
         Some(diff) => diff::write(out, diff),
         None => Ok(()),
@@ -79,6 +82,8 @@ pub(super) fn truth(verdict: Verdict) -> &'static str {
         Verdict::CameTrue { .. } => "came true",
         Verdict::Late { .. } => "too late",
         Verdict::DidNot => "did not",
+        Verdict::Averted { breached_at: None } => "averted?",
+        Verdict::Averted { .. } => "came all the same",
         Verdict::NotKnown => "not known",
         Verdict::Pending => "pending",
     }

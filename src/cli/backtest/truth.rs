@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{ValueEnum, ValueHint};
 
 use super::Failure;
+use crate::backtest::ActedUpon;
 use crate::backtest::alerts::{self, AlertName};
 use crate::backtest::labels;
 use crate::backtest::range::Server;
@@ -38,6 +39,10 @@ pub struct TruthArgs {
     /// Only alerts of this name count; NAME, or WATCH=NAME for one watch; may stand several times.
     #[arg(long, value_name = "NAME")]
     alert: Vec<String>,
+    /// What was really done at that time, as `portent audit export` wrote it: predictions that were acted upon are "averted?", neither right nor
+    /// wrong.
+    #[arg(long, value_name = "FILE.jsonl", value_hint = ValueHint::FilePath)]
+    acted: Option<PathBuf>,
 }
 
 impl TruthArgs {
@@ -63,6 +68,11 @@ impl TruthArgs {
             );
         }
         Ok(())
+    }
+
+    /// What was really done, if that is known.
+    pub fn acted(&self) -> Result<ActedUpon, Failure> {
+        Ok(self.acted.as_deref().map(ActedUpon::read).transpose()?.unwrap_or_default())
     }
 
     /// The labels, if they are the truth.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::output::Format;
+use super::playbook_stats::{Forgive, PlaybookStats};
 use super::{Failure, Outcome, config_failure, library};
 use crate::act::{Actuators, actuators};
 use crate::clock::{Clock as _, SystemClock};
@@ -38,6 +39,8 @@ pub struct Playbooks {
 #[derive(Debug, Subcommand)]
 enum Verb {
     List(list::List),
+    Stats(PlaybookStats),
+    Forgive(Forgive),
     Show(list::Show),
     Lint(lint::Lint),
     Edit(edit::Edit),
@@ -54,6 +57,8 @@ impl Playbooks {
     pub fn run(self) -> Outcome {
         match self.verb {
             Verb::List(verb) => verb.run(),
+            Verb::Stats(verb) => verb.run(),
+            Verb::Forgive(verb) => verb.run(),
             Verb::Show(verb) => verb.run(),
             Verb::Lint(verb) => verb.run(),
             Verb::Edit(verb) => verb.run(),

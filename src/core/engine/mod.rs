@@ -4,6 +4,7 @@
 //! everything is decided per sample at the sample's own time, never at the time of a tick, so it does not matter how samples were cut
 //! into frames.
 
+mod acted;
 #[cfg(test)]
 mod anomaly_tests;
 mod asked;
@@ -38,6 +39,7 @@ pub use shard::portray::{Moment, Portrait};
 pub use snapshot::{Checkpoint, RestoreError};
 pub use tally::{INTERVAL_LEVELS, Kept, LIKELIHOOD_EDGES, Said, Tally};
 
+use self::acted::Acted;
 use self::calibration::{Calibration, LEARN_EVERY};
 use self::limits::Limits;
 use self::shard::Shard;
@@ -142,11 +144,16 @@ struct Watched {
 pub struct Engine {
     watched: Vec<Watched>,
     playbooks: Vec<Arc<Playbook>>,
+    acted: Acted,
 }
 
 impl Engine {
     pub fn new(watches: impl IntoIterator<Item = Arc<Watch>>, playbooks: impl IntoIterator<Item = Playbook>) -> Self {
-        Self { watched: watches.into_iter().map(Watched::new).collect(), playbooks: playbooks.into_iter().map(Arc::new).collect() }
+        Self {
+            watched: watches.into_iter().map(Watched::new).collect(),
+            playbooks: playbooks.into_iter().map(Arc::new).collect(),
+            acted: Acted::default(),
+        }
     }
 
     pub fn watches(&self) -> impl ExactSizeIterator<Item = &Arc<Watch>> {
@@ -270,6 +277,7 @@ impl Engine {
             Input::Tick => self.watched.iter_mut().flat_map(|watched| watched.tick(now)).collect(),
         };
         effects.sort_by_key(Effect::order);
+        effects.iter_mut().for_each(|effect| self.acted.judge(effect));
         effects
     }
 }

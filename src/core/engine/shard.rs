@@ -3,6 +3,7 @@
 //! Series do not look at each other here, but for what a young one inherits from closed buckets of its siblings in the same shard ([`kin`]). So
 //! shards run side by side, and the result does not depend on how many threads there are.
 
+mod acted;
 pub(super) mod kin;
 mod own;
 pub(super) mod portray;

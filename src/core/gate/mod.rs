@@ -13,14 +13,16 @@ mod window;
 
 pub use history::{Ended, History, Ran};
 pub use reason::Reason;
-pub use settings::{Breaker, Mode, Settings};
+pub use settings::{Breaker, Learning, Mode, Settings};
 pub use verdict::{Decision, Finding, Verdict};
 pub use window::{Window, WindowError};
 
+use super::learn::Trust;
 use super::playbook::{Facts, Playbook};
 use super::prediction::{Cause, Evidence, Prediction, State};
 use super::time::{Span, Timestamp};
 use super::topology::{Tier, Topology};
+use super::watch::Impact;
 
 /// What is asked of the gate.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +58,14 @@ pub struct Around {
     pub failures: Option<u32>,
     /// Why nobody can say whether it is silenced.
     pub silences_unknown: Option<String>,
-    /// How surely the playbook helps here, and from how many runs that is known.
-    pub trust: Option<(f64, u32)>,
+    /// How often the playbook helps here, as far as its runs have shown; `None` where it never ran.
+    pub trust: Option<Trust>,
+    /// The action's lot, a number in 0..1, where some are to be held out.
+    pub lot: Option<f64>,
     /// What the playbook's own check says before anything is done; no reason for anything, and written down.
     pub before: Option<f64>,
 }
 
-/// Below this rate of success a playbook is demoted: people are asked.
-const LEAST_TRUST: f64 = 0.5;
-/// From fewer runs no rate is known.
-const LEAST_RUNS: u32 = 5;
 /// The edge of normal at the watch's own rate of false alarms: below it there is no anomaly.
 const LEAST_SCORE: f64 = 1.0;
 /// Twice that far out something is acted on without a person; at one false alarm a week, the edge itself would act in vain every week.
@@ -115,8 +115,9 @@ pub fn judge(request: &Request<'_>) -> Verdict {
     let of = topology.group(service).len();
     let share = around.sick as f64 / of.max(1) as f64;
     find(allow_if(of < 2 || share <= settings.max_sick_share), Reason::SickGroup { sick: around.sick, of, most: settings.max_sick_share });
-    if let Some((rate, runs)) = around.trust.filter(|(_, runs)| *runs >= LEAST_RUNS) {
-        find(ask_unless(rate >= LEAST_TRUST), Reason::Trust { rate, runs, least: LEAST_TRUST });
+    if let Some(trust) = around.trust {
+        let at_most = trust.mode();
+        find(at_most.admits(), Reason::Trust { trust, at_most });
     }
 
     // The time.
@@ -131,6 +132,13 @@ pub fn judge(request: &Request<'_>) -> Verdict {
     }
     for (admits, reason) in limits::findings(request, history) {
         find(admits, reason);
+    }
+    // Last, and only among what would begin by itself: what is left alone by lot must be like what is acted upon.
+    let is_low_risk = tier <= Tier::Medium && prediction.impact <= Impact::Medium && dependents == 0;
+    let is_allowed = findings.iter().all(|finding| finding.admits == Decision::Allow);
+    if let Some(lot) = around.lot.filter(|_| settings.hold_out > 0.0 && is_low_risk && is_allowed) {
+        let admits = allow_if(lot >= settings.hold_out);
+        findings.push(Finding { admits, reason: Reason::HoldOut { lot, share: settings.hold_out } });
     }
     Verdict::new(mode, findings)
 }
@@ -148,7 +156,7 @@ fn sureness(prediction: &Prediction, settings: &Settings, around: &Around) -> (D
     match prediction.cause {
         Cause::Breach => {
             let value = finite(prediction.likelihood);
-            let (least, least_proactive) = (settings.min_likelihood, settings.min_likelihood_proactive);
+            let (least, least_proactive) = settings.likelihoods(around.trust.as_ref());
             (by_level(value, least, least_proactive), Reason::Likelihood { value, least, least_proactive })
         }
         Cause::Anomaly => {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Mode;
+use crate::core::learn::{LEAST_EVIDENCE, Trust};
 use crate::core::playbook::Unmet;
 use crate::core::prediction::State;
 use crate::core::time::{Span, Timestamp};
@@ -14,35 +15,128 @@ use crate::core::watch::Impact;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "check", rename_all = "snake_case")]
 pub enum Reason {
-    Mode { global: Mode, playbook: Option<Mode> },
-    Killed { by: String },
-    Targets { count: usize },
-    Open { state: State },
+    Mode {
+        global: Mode,
+        playbook: Option<Mode>,
+    },
+    Killed {
+        by: String,
+    },
+    Targets {
+        count: usize,
+    },
+    Open {
+        state: State,
+    },
     Condition(Unmet),
-    DataAge { age: Option<Span>, most: Span },
+    DataAge {
+        age: Option<Span>,
+        most: Span,
+    },
     Partial,
-    History { known_for: Option<Span>, least: Span },
-    Likelihood { value: f64, least: f64, least_proactive: f64 },
-    Score { value: f64, least: f64, least_alone: f64 },
-    Impact { impact: Impact, least: Impact },
-    Failures { seen: u32, least: u32 },
-    BlastRadius { dependents: usize, most: usize },
-    Tier { tier: Tier },
-    SickGroup { sick: usize, of: usize, most: f64 },
-    Trust { rate: f64, runs: u32, least: f64 },
-    SilencesUnknown { why: String },
-    Silenced { by: String, until: Timestamp },
-    Frozen { name: String, until: Timestamp },
-    OutsideWindow { windows: usize, next: Option<Timestamp> },
-    InWindow { name: String, until: Timestamp },
-    Cooldown { target: String, until: Timestamp },
-    Running { target: String, since: Timestamp },
-    PerService { runs: u32, most: u32 },
-    PerMinute { runs: u32, most: u32 },
-    PerHour { runs: u32, most: u32 },
-    Attempts { failed: u32, most: u32 },
-    Backoff { failed: u32, until: Timestamp },
-    Breaker { actuator: String, failures: u32, until: Timestamp },
+    History {
+        known_for: Option<Span>,
+        least: Span,
+    },
+    Likelihood {
+        value: f64,
+        least: f64,
+        least_proactive: f64,
+    },
+    Score {
+        value: f64,
+        least: f64,
+        least_alone: f64,
+    },
+    Impact {
+        impact: Impact,
+        least: Impact,
+    },
+    Failures {
+        seen: u32,
+        least: u32,
+    },
+    BlastRadius {
+        dependents: usize,
+        most: usize,
+    },
+    Tier {
+        tier: Tier,
+    },
+    SickGroup {
+        sick: usize,
+        of: usize,
+        most: f64,
+    },
+    Trust {
+        #[serde(flatten)]
+        trust: Trust,
+        at_most: Mode,
+    },
+    HoldOut {
+        lot: f64,
+        share: f64,
+    },
+    SilencesUnknown {
+        why: String,
+    },
+    Silenced {
+        by: String,
+        until: Timestamp,
+    },
+    Frozen {
+        name: String,
+        until: Timestamp,
+    },
+    OutsideWindow {
+        windows: usize,
+        next: Option<Timestamp>,
+    },
+    InWindow {
+        name: String,
+        until: Timestamp,
+    },
+    Cooldown {
+        target: String,
+        until: Timestamp,
+    },
+    Running {
+        target: String,
+        since: Timestamp,
+    },
+    PerService {
+        runs: u32,
+        most: u32,
+    },
+    PerMinute {
+        runs: u32,
+        most: u32,
+    },
+    PerHour {
+        runs: u32,
+        most: u32,
+    },
+    Attempts {
+        failed: u32,
+        most: u32,
+    },
+    Backoff {
+        failed: u32,
+        until: Timestamp,
+    },
+    Breaker {
+        actuator: String,
+        failures: u32,
+        until: Timestamp,
+    },
+}
+
+impl Reason {
+    /// The check's name, as it stands in records.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).ok();
+        value.and_then(|value| value.get("check")?.as_str().map(str::to_owned)).unwrap_or_default()
+    }
 }
 
 fn word(value: impl Serialize) -> String {
@@ -69,7 +163,7 @@ impl fmt::Display for Reason {
             Self::Partial => write!(f, "the source calls its data incomplete"),
             Self::History { known_for, least } => write!(f, "the series is known for {}, {least} at least", known(*known_for)),
             Self::Likelihood { value, least, least_proactive } => {
-                write!(f, "likelihood is {value:.2}: below {least} nothing, from {least_proactive} without a person")
+                write!(f, "likelihood is {value:.2}: below {least:.2} nothing, from {least_proactive:.2} without a person")
             }
             Self::Score { value, least, least_alone } => {
                 write!(f, "score is {value:.2}: below {least} nothing, from {least_alone} without a person")
@@ -79,9 +173,24 @@ impl fmt::Display for Reason {
             Self::BlastRadius { dependents, most } => write!(f, "{dependents} services depend on it, {most} at most without a person"),
             Self::Tier { tier } => write!(f, "its tier is {}", word(tier)),
             Self::SickGroup { sick, of, most } => write!(f, "{sick} of {of} in its group are sick, {:.0} % at most", most * 100.0),
-            Self::Trust { rate, runs, least } => {
-                write!(f, "it helped in {:.0} % of {runs} runs, {:.0} % at least without a person", rate * 100.0, least * 100.0)
+            Self::Trust { trust, .. } if trust.is_little() => {
+                write!(f, "too little is known of how often it helps: {:.1} runs, {LEAST_EVIDENCE} at least", trust.evidence)
             }
+            Self::Trust { trust: Trust { rate, low, high, evidence }, at_most } => {
+                let percent = |share: &f64| share * 100.0;
+                write!(
+                    f,
+                    "it helps in {:.0} % of runs ({:.0} to {:.0}), known from {evidence:.1}",
+                    percent(rate),
+                    percent(low),
+                    percent(high)
+                )?;
+                if *at_most < Mode::Execute { write!(f, ": demoted to {}", at_most.as_str()) } else { Ok(()) }
+            }
+            Self::HoldOut { lot, share } if lot < share => {
+                write!(f, "held out by lot, to measure what acting is worth: {lot:.3} is below {share}")
+            }
+            Self::HoldOut { lot, share } => write!(f, "not held out by lot: {lot:.3} is not below {share}"),
             Self::SilencesUnknown { why } => write!(f, "taken for not silenced, since nobody can say: {why}"),
             Self::Silenced { by, until } => write!(f, "silenced by {by} until {until}"),
             Self::Frozen { name, until } => write!(f, "frozen by {name} until {until}"),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::Decision;
 use super::window::Window;
+use crate::core::learn::Trust;
 use crate::core::time::Span;
 use crate::core::watch::Impact;
 
@@ -49,6 +50,17 @@ pub struct Breaker {
     pub open_for: Span,
 }
 
+/// What follows from how past runs have ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Learning {
+    /// An end of so long ago counts half.
+    pub half_life: Span,
+    /// By so much the likelihoods that are asked for go up at most, for a playbook that often fails.
+    pub raise_likelihood: f64,
+    /// By so much they go down at most, for one that nearly always helps. Unless this is set, what is configured is the least.
+    pub lower_likelihood: f64,
+}
+
 /// The configuration's `act`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -84,6 +96,9 @@ pub struct Settings {
     pub freezes: Vec<Window>,
     /// A person's approval is waited for so long.
     pub approval_expires: Span,
+    pub learning: Learning,
+    /// This share of what would be done by itself at low risk is left alone by lot, so that what acting is worth can be measured.
+    pub hold_out: f64,
 }
 
 impl Default for Settings {
@@ -108,6 +123,21 @@ impl Default for Settings {
             change_windows: Vec::new(),
             freezes: Vec::new(),
             approval_expires: Span::MINUTE.times(30),
+            learning: Learning { half_life: Span::DAY.times(30), raise_likelihood: 0.1, lower_likelihood: 0.0 },
+            hold_out: 0.0,
         }
+    }
+}
+
+impl Settings {
+    /// The least likelihood to trouble a person with, and to act ahead of time without one, for a playbook that has fared so.
+    pub(super) fn likelihoods(&self, trust: Option<&Trust>) -> (f64, f64) {
+        /// Nothing is more likely than that and told, so a higher bar would be a hidden `never`.
+        const HIGHEST: f64 = 0.99;
+        let caution = trust.map_or(0.0, Trust::caution);
+        let by = caution * if caution > 0.0 { self.learning.raise_likelihood } else { self.learning.lower_likelihood };
+        // To the sixth digit: what is compared is what is written down.
+        let shifted = |least: f64| ((least + by).clamp(0.0, HIGHEST.max(least)) * 1e6).round() / 1e6;
+        (shifted(self.min_likelihood), shifted(self.min_likelihood_proactive))
     }
 }

@@ -339,8 +339,76 @@ fn failures_must_repeat_and_a_playbook_that_fails_is_demoted() {
     assert_eq!([Some(2), Some(3), Some(4), None].map(seen), [Decision::Deny, Decision::Allow, Decision::Allow, Decision::Deny]);
     let of_a_breach = decided(|case| case.around.failures = Some(0));
     assert_eq!(of_a_breach, Decision::Allow, "no check is asked about");
-    let trusted = |rate, runs| decided(|case| case.around.trust = Some((rate, runs)));
-    assert_eq!((trusted(0.49, 5), trusted(0.5, 5), trusted(0.1, 4)), (Decision::Ask, Decision::Allow, Decision::Allow));
+    let trusted = |rate, evidence| decided(|case| case.around.trust = Some(trust(rate, evidence)));
+    assert_eq!((trusted(0.49, 5.0), trusted(0.5, 5.0), trusted(0.1, 4.99)), (Decision::Ask, Decision::Allow, Decision::Allow));
+    assert_eq!((trusted(0.25, 10.0), trusted(0.249, 10.0)), (Decision::Ask, Decision::Deny), "what keeps failing is not even proposed");
+    assert_eq!(trusted(0.249, 9.99), Decision::Ask, "people are asked first");
+}
+
+fn trust(rate: f64, evidence: f64) -> Trust {
+    Trust { rate, low: rate / 2.0, high: (rate + 1.0) / 2.0, evidence }
+}
+
+#[test]
+fn how_likely_it_has_to_be_moves_with_trust_and_never_out_of_its_bounds() {
+    let decided_at = |likelihood: f64, rate: f64, lower: f64| {
+        decided(|case| {
+            case.prediction.likelihood = likelihood;
+            case.around.trust = Some(trust(rate, 10.0));
+            case.settings.learning.lower_likelihood = lower;
+        })
+    };
+    assert_eq!(decided_at(0.85, 0.65, 0.0), Decision::Allow, "half way from usual to doubtful: 0.85");
+    assert_eq!(decided_at(0.8499, 0.65, 0.0), Decision::Ask);
+    assert_eq!(decided_at(0.7499, 0.65, 0.0), Decision::Deny);
+    assert_eq!((decided_at(0.8, 0.8, 0.1), decided_at(0.7999, 0.8, 0.1)), (Decision::Allow, Decision::Ask), "as usual");
+    assert_eq!((decided_at(0.8, 1.0, 0.0), decided_at(0.7999, 1.0, 0.0)), (Decision::Allow, Decision::Ask), "no bound says it may be less");
+    assert_eq!((decided_at(0.7, 1.0, 0.1), decided_at(0.6999, 1.0, 0.1)), (Decision::Allow, Decision::Ask));
+    assert_eq!(decided_at(0.5999, 1.0, 0.1), Decision::Deny);
+    let mut case = Case::new();
+    (case.prediction.likelihood, case.around.trust) = (0.8, Some(trust(0.5, 4.0)));
+    assert_eq!(case.decision(), Decision::Allow, "too little is known to ask for more");
+    let said: Vec<String> = case.verdict().findings.iter().map(|finding| finding.reason.to_string()).collect();
+    assert!(said.iter().any(|reason| reason == "too little is known of how often it helps: 4.0 runs, 5 at least"), "{said:?}");
+    (case.around.trust, case.prediction.likelihood) = (Some(trust(0.4, 8.0)), 0.95);
+    let verdict = case.verdict();
+    let obstacle = verdict.obstacles().next().unwrap().reason.to_string();
+    assert_eq!(obstacle, "it helps in 40 % of runs (20 to 70), known from 8.0: demoted to ask");
+    let back: Verdict = serde_json::from_str(&serde_json::to_string(&verdict).unwrap()).unwrap();
+    assert_eq!(back, verdict);
+}
+
+#[test]
+fn the_lot_is_drawn_last_and_only_about_what_would_begin_by_itself_at_low_risk() {
+    let held = |change: &dyn Fn(&mut Case)| {
+        let mut case = Case::new();
+        (case.prediction.impact, case.settings.hold_out, case.around.lot) = (Impact::Medium, 0.05, Some(0.0499));
+        change(&mut case);
+        let verdict = case.verdict();
+        (verdict.held_out(), verdict.decision)
+    };
+    assert_eq!(held(&|_| {}), (Some(true), Decision::Deny));
+    assert_eq!(held(&|case| case.around.lot = Some(0.05)), (Some(false), Decision::Allow));
+    for nothing in [
+        &(|case: &mut Case| case.settings.hold_out = 0.0) as &dyn Fn(&mut Case),
+        &|case| case.around.lot = None,
+        &|case| case.prediction.impact = Impact::High,
+        &|case| case.settings.mode = Mode::Ask,
+        &|case| case.playbook.mode = Some(Mode::Shadow),
+        &|case| case.prediction.likelihood = 0.75,
+        &|case| {
+            case.topology.0.insert("shop".into(), Service { tier: Tier::High, ..Service::default() });
+        },
+        &|case| {
+            case.topology.0.insert("web".into(), Service { depends_on: vec!["shop".into()], ..Service::default() });
+        },
+    ] {
+        assert_eq!(held(nothing).0, None, "nothing is drawn");
+    }
+    let mut case = Case::new();
+    (case.prediction.impact, case.settings.hold_out, case.around.lot) = (Impact::Low, 0.05, Some(0.01));
+    let said = case.verdict().obstacles().next().unwrap().reason.to_string();
+    assert_eq!(said, "held out by lot, to measure what acting is worth: 0.010 is below 0.05");
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl Verdict {
         Self { decision, otherwise, findings }
     }
 
+    /// Whether the lot was drawn about it, and it is left alone for that reason.
+    pub fn held_out(&self) -> Option<bool> {
+        let mut lots = self.findings.iter().filter(|finding| matches!(finding.reason, Reason::HoldOut { .. }));
+        lots.next().map(|finding| finding.admits == Decision::Deny)
+    }
+
     /// What stands in the way.
     pub fn obstacles(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.admits < Decision::Allow)

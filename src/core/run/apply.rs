@@ -4,6 +4,7 @@ use super::record::{Entry, Outcome, Record, RunKey};
 use super::state::{MEASURE_EVERY, PROBE_WITHIN, Phase, READ_WITHIN, REPORT_GRACE, Run};
 use super::{MAX_CLOSED, Runs, Turnout};
 use crate::core::gate::{Decision, Ended, Ran};
+use crate::core::learn::{End, How};
 use crate::core::playbook::{Answer, StepEnd};
 use crate::core::time::{Span, Timestamp};
 
@@ -11,7 +12,7 @@ impl Runs {
     pub(super) fn apply(&mut self, entry: &Entry) {
         let at = entry.at;
         match &entry.record {
-            Record::Proposed { run, proposal, verdict, expires_at } => {
+            Record::Proposed { run, proposal, verdict, expires_at, .. } => {
                 let steps = proposal.playbook.steps.len();
                 let phase = match verdict.decision {
                     Decision::Ask => Phase::Waiting { until: *expires_at },
@@ -29,6 +30,7 @@ impl Runs {
                     undoing: None,
                     before: None,
                     after: None,
+                    measured: None,
                 };
                 self.closed.retain(|closed| closed != run);
                 self.runs.insert(*run, made);
@@ -52,11 +54,15 @@ impl Runs {
                     ended: None,
                 });
             }
-            Record::Started { run, what, .. } => self.change(*run, |run| {
+            Record::Started { run: key, what, .. } => {
+                let Some(run) = self.runs.get_mut(key) else { return };
+                if run.began_at.is_none() {
+                    self.learned.trials.put(&run.proposal.prediction, run.trial(at, false));
+                }
                 run.began_at.get_or_insert(at);
                 let timeout = run.step(what.step).map_or(Span::ZERO, |step| step.timeout);
                 run.phase = Phase::Running { what: *what, until: at + timeout + REPORT_GRACE };
-            }),
+            }
             Record::Ended { run, what, action, end, .. } => {
                 self.change(*run, |run| run.ended(*what, *end, at));
                 match end {
@@ -75,6 +81,7 @@ impl Runs {
             }),
             Record::Measured { run, answer, value } => self.change(*run, |run| {
                 run.after = value.or(run.after);
+                run.measured = Some(*answer);
                 let is_good = *answer != Answer::Failure && value.is_some_and(|value| run.check().success.holds(value));
                 if let Phase::Verifying { good_since, next, .. } = &mut run.phase {
                     *good_since = if is_good { good_since.or(Some(at)) } else { None };
@@ -84,12 +91,19 @@ impl Runs {
             Record::Closed { run: key, outcome, why, .. } => {
                 let Some(run) = self.runs.get_mut(key) else { return };
                 let was_begun = run.began_at.is_some();
+                if let Some((how, began)) = run.lesson(*outcome, self.stopped.is_some()).zip(run.began_at) {
+                    let stable_after = run.good_since().filter(|_| how == How::Worked).map(|since| since - began);
+                    self.learned.end(run.proposal.case(), End { at, run: key.0, how, stable_after });
+                }
                 run.phase = Phase::Closed { outcome: *outcome, at, why: why.clone() };
                 let ended = match outcome {
                     Outcome::Verified => Ended::Helped,
                     Outcome::RolledBack | Outcome::Escalated if was_begun => Ended::DidNotHelp,
                     _ => Ended::NeitherNor,
                 };
+                if *outcome == Outcome::HeldOut {
+                    self.learned.trials.put(&run.proposal.prediction, run.trial(at, true));
+                }
                 self.history.end(key.0, at, ended);
                 self.outcomes.put(*key, *outcome);
                 self.closed.push_back(*key);
@@ -101,7 +115,10 @@ impl Runs {
             }
             Record::Stopped { by } => self.stopped = Some(by.clone()),
             Record::Resumed { .. } => self.stopped = None,
+            Record::Settled { prediction, breached } => self.learned.trials.settle(prediction, *breached),
+            Record::Forgiven { playbook, by } => self.learned.forgive(playbook, at, by),
             Record::ClockSet { by } => {
+                self.learned.shift(*by);
                 self.history.shift(*by);
                 self.runs.values_mut().for_each(|run| run.shift(*by));
             }

@@ -4,13 +4,21 @@ use super::record::{Entry, Outcome, Proposal, Record, RunKey};
 use super::state::{MEASURE_EVERY, Phase};
 use super::{Act, MAX_OPEN, Runs, Turn, Turnout};
 use crate::core::gate::{self, Around, Decision, Mode, Request, Settings, Verdict};
+use crate::core::learn::{self, Ranked};
 use crate::core::playbook::{Answer, Facts, Playbook, StepEnd};
-use crate::core::prediction::Prediction;
+use crate::core::prediction::{Prediction, PredictionId};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Topology;
 
 /// Turns of one run's steps within one call at most: each turn ends a step, and a playbook has a hundred.
 const MAX_TURNS: usize = 1_000;
+
+/// The action's own number in 0..1, the same whenever it is asked for.
+fn lot(run: RunKey) -> f64 {
+    // Not the key itself: a wait before a second try is made of that.
+    let seed = [b"held out".as_slice(), &run.0.to_le_bytes()].concat();
+    (xxhash_rust::xxh3::xxh3_64(&seed) >> 11) as f64 / (1_u64 << 53) as f64
+}
 
 /// What does not come from a prediction.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +38,7 @@ pub struct Known<'a> {
 /// What comes in.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// An open prediction, and the playbooks that are for it, the best one first.
+    /// An open prediction, and the playbooks that are for it.
     Prediction {
         known: Known<'a>,
         playbooks: &'a [&'a Playbook],
@@ -70,6 +78,20 @@ pub enum Input<'a> {
     Resume {
         by: &'a str,
     },
+    /// What became of a prediction: whether what it foretold came, as far as that is known.
+    Truth {
+        prediction: &'a PredictionId,
+        breached: Option<bool>,
+    },
+    /// A replay starts nothing: what was to be started counts as begun, and how it would have ended nobody knows.
+    Forgone {
+        run: RunKey,
+    },
+    /// A person trusts a playbook again.
+    Forgive {
+        playbook: &'a str,
+        by: &'a str,
+    },
     /// The clock was set by so much, as a clock that nobody sets can tell.
     ClockSet {
         by: Span,
@@ -94,6 +116,20 @@ impl Runs {
             Input::Stop { by } if self.stopped.is_none() => self.put(now, Record::Stopped { by: by.to_owned() }, &mut turn),
             Input::Resume { by } if self.stopped.is_some() => self.put(now, Record::Resumed { by: by.to_owned() }, &mut turn),
             Input::Stop { .. } | Input::Resume { .. } => {}
+            Input::Forgone { run } => {
+                if self.get(run).is_some_and(|run| matches!(run.phase, Phase::Running { .. })) {
+                    self.close(now, run, Outcome::Shadowed, "a replay starts nothing", &mut turn);
+                }
+            }
+            Input::Truth { prediction, breached } => {
+                // Of what was left alone for any other reason nothing is to be learned.
+                if self.learned.trials.get(prediction).is_some() {
+                    self.put(now, Record::Settled { prediction: prediction.clone(), breached }, &mut turn);
+                }
+            }
+            Input::Forgive { playbook, by } => {
+                self.put(now, Record::Forgiven { playbook: playbook.to_owned(), by: by.to_owned() }, &mut turn)
+            }
             Input::ClockSet { by } => self.put(now, Record::ClockSet { by }, &mut turn),
             Input::Restarted => self.recover(now, &mut turn),
             Input::Tick => {}
@@ -114,7 +150,13 @@ impl Runs {
     }
 
     pub(super) fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {
-        let around = Around { killed: self.stopped.clone().or_else(|| known.around.killed.clone()), ..known.around.clone() };
+        let killed = self.stopped.clone().or_else(|| known.around.killed.clone());
+        let estimate = self.learned.estimate(&proposal.case(), now, world.settings.learning.half_life);
+        // Of a playbook that never ran nothing is known, and nothing is said.
+        let trust = (estimate.evidence > 0.0).then(|| estimate.trust());
+        // What a person asks for is no matter of chance.
+        let lot = (world.settings.hold_out > 0.0 && proposal.by.is_none()).then(|| lot(proposal.key()));
+        let around = Around { killed, trust, lot, ..known.around.clone() };
         gate::judge(&Request {
             now,
             prediction: known.prediction,
@@ -128,13 +170,18 @@ impl Runs {
         })
     }
 
-    /// Proposes the first playbook that the gate does not refuse. Each refusal is written down once.
+    /// Proposes the first playbook that the gate does not refuse, in the order that what was learned gives them. Each refusal is written down
+    /// once.
     fn consider(&mut self, now: Timestamp, known: Known<'_>, playbooks: &[&Playbook], world: World<'_>, turn: &mut Turn) {
         let episode = &known.prediction.id;
-        if world.settings.mode == Mode::Observe || self.open().any(|(_, run)| run.proposal.prediction == *episode) {
+        // Held out is held out: another playbook would be acting, too.
+        let is_held_out = self.learned.trials.get(episode).is_some_and(|trial| trial.is_held_out);
+        if world.settings.mode == Mode::Observe || is_held_out || self.open().any(|(_, run)| run.proposal.prediction == *episode) {
             return;
         }
-        for playbook in playbooks {
+        let order = learn::order(&self.learned, (now, world.settings.learning.half_life), known.prediction, playbooks);
+        let ranked: Vec<Ranked> = order.iter().map(|(_, ranked)| ranked.clone()).filter(|_| order.len() > 1).collect();
+        for (playbook, _) in order {
             let proposal = Proposal::new(playbook, known.prediction);
             let run = proposal.key();
             let before = self.outcomes.of(run);
@@ -143,24 +190,33 @@ impl Runs {
                 continue;
             }
             let verdict = self.judge(now, known, &proposal, world);
-            let decision = verdict.decision;
+            let (decision, is_held) = (verdict.decision, verdict.held_out() == Some(true));
             if decision == Decision::Deny && before.is_some() || self.open().count() >= MAX_OPEN {
                 continue;
             }
-            self.propose(now, proposal, verdict, world, turn);
-            if decision != Decision::Deny {
+            self.propose(now, (proposal, ranked.clone()), verdict, world, turn);
+            // What is held out is left alone by all of them.
+            if decision != Decision::Deny || is_held {
                 return;
             }
         }
     }
 
     /// Written down with the gate's verdict, and what follows from that.
-    pub(super) fn propose(&mut self, now: Timestamp, proposal: Proposal, verdict: Verdict, world: World<'_>, turn: &mut Turn) {
-        let (run, decision) = (proposal.key(), verdict.decision);
+    pub(super) fn propose(
+        &mut self,
+        now: Timestamp,
+        (proposal, ranked): (Proposal, Vec<Ranked>),
+        verdict: Verdict,
+        world: World<'_>,
+        turn: &mut Turn,
+    ) {
+        let (run, decision, is_held) = (proposal.key(), verdict.decision, verdict.held_out() == Some(true));
         let why = verdict.obstacles().next().map(|finding| finding.reason.to_string()).unwrap_or_default();
         let expires_at = now + world.settings.approval_expires;
-        self.put(now, Record::Proposed { run, proposal: Box::new(proposal), verdict, expires_at }, turn);
+        self.put(now, Record::Proposed { run, proposal: Box::new(proposal), verdict, expires_at, ranked }, turn);
         match decision {
+            Decision::Deny if is_held => self.close(now, run, Outcome::HeldOut, why, turn),
             Decision::Deny => self.close(now, run, Outcome::Refused, why, turn),
             Decision::Shadow => self.close(now, run, Outcome::Shadowed, why, turn),
             Decision::Ask => {}

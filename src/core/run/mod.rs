@@ -7,6 +7,8 @@
 //! A start without an end is `unknown`: it is probed if the actuator can tell, and otherwise a person's; it is never repeated.
 
 mod apply;
+#[cfg(test)]
+mod bandit_tests;
 mod decide;
 #[cfg(test)]
 pub mod fixtures;
@@ -29,8 +31,9 @@ use std::collections::BTreeMap;
 
 use super::gate::{History, Verdict};
 use super::labels::Labels;
+use super::learn::Learned;
 use super::playbook::{Do, Playbook};
-use super::prediction::{Cause, PredictionId};
+use super::prediction::{Cause, Prediction, PredictionId};
 use super::time::{Span, Timestamp};
 
 /// Runs that are not closed at most: each holds a playbook and waits for something.
@@ -46,6 +49,7 @@ pub struct Runs {
     closed: std::collections::VecDeque<RunKey>,
     outcomes: Outcomes,
     history: History,
+    learned: Learned,
     /// Who has stopped everything.
     stopped: Option<String>,
 }
@@ -78,6 +82,15 @@ pub enum Act {
     Probe { run: RunKey, what: Turnout, does: Do, targets: Vec<String> },
     /// Asks for the check's value: [`Input::Measured`].
     Measure { run: RunKey, query: Option<String> },
+}
+
+/// The playbooks that are for a prediction, the most urgent first; its watch suggests some by name.
+pub fn candidates<'a>(playbooks: &'a [Playbook], prediction: &Prediction, suggested: &[String]) -> Vec<&'a Playbook> {
+    let is_for =
+        |playbook: &&Playbook| playbook.is_for_cause(prediction.cause, &prediction.watch, &prediction.code, suggested, &prediction.labels);
+    let mut found: Vec<&Playbook> = playbooks.iter().filter(is_for).collect();
+    found.sort_by_key(|playbook| playbook.priority);
+    found
 }
 
 impl Runs {
@@ -123,6 +136,11 @@ impl Runs {
         let proposal = Proposal::new(playbook, known.prediction);
         let verdict = self.judge(now, known, &proposal, world);
         (proposal, verdict)
+    }
+
+    /// What the ends of runs have taught.
+    pub fn learned(&self) -> &Learned {
+        &self.learned
     }
 
     /// The next time at which something is due without any input; `None` while nothing is under way.

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::Turnout;
 use crate::core::gate::Verdict;
 use crate::core::labels::Labels;
+use crate::core::learn::{Case, Ranked};
 use crate::core::playbook::{Answer, Playbook, StepEnd};
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId};
 use crate::core::time::{Span, Timestamp};
@@ -154,6 +155,11 @@ impl Proposal {
     pub fn key(&self) -> RunKey {
         RunKey::new(&self.playbook, &self.targets, &self.prediction)
     }
+
+    /// What its end will tell something about.
+    pub fn case(&self) -> Case {
+        Case { playbook: self.playbook.name.clone(), cause: self.code.clone(), service: self.service.clone() }
+    }
 }
 
 /// How a run ended.
@@ -162,6 +168,8 @@ impl Proposal {
 pub enum Outcome {
     /// The gate did not allow it.
     Refused,
+    /// It would have begun, and was left alone by lot.
+    HeldOut,
     /// It would have been done.
     Shadowed,
     /// A person said no.
@@ -188,6 +196,9 @@ pub enum Record {
         proposal: Box<Proposal>,
         verdict: Verdict,
         expires_at: Timestamp,
+        /// The playbooks that there were to choose from, in the order in which the gate was asked; empty where there was only this one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ranked: Vec<Ranked>,
     },
     Approved {
         run: RunKey,
@@ -255,6 +266,16 @@ pub enum Record {
     Resumed {
         by: String,
     },
+    /// What became of a prediction that was acted upon or held out; `None` where nobody knows.
+    Settled {
+        prediction: PredictionId,
+        breached: Option<bool>,
+    },
+    /// How a playbook's runs have ended so far counts no more.
+    Forgiven {
+        playbook: String,
+        by: String,
+    },
     ClockSet {
         by: Span,
     },
@@ -275,7 +296,7 @@ impl Record {
             | Self::Measured { run, .. }
             | Self::Undoing { run, .. }
             | Self::Closed { run, .. } => Some(*run),
-            Self::Stopped { .. } | Self::Resumed { .. } | Self::ClockSet { .. } => None,
+            Self::Stopped { .. } | Self::Resumed { .. } | Self::Settled { .. } | Self::Forgiven { .. } | Self::ClockSet { .. } => None,
         }
     }
 }

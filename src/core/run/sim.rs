@@ -12,9 +12,11 @@ use rayon::prelude::*;
 use super::fixtures::{around, playbook, prediction, settings};
 use super::*;
 use crate::core::gate::{Around, Mode, Settings};
+use crate::core::learn::How;
 use crate::core::playbook::{Facts, Playbook, StepEnd};
 use crate::core::prediction::Prediction;
 use crate::core::topology::{Service, Tier, Topology};
+use crate::core::watch::Impact;
 
 /// Of one seed: enough for several runs to begin and end.
 const EVENTS: usize = 300;
@@ -28,6 +30,12 @@ struct Report {
     run: RunKey,
     what: Turnout,
     end: StepEnd,
+}
+
+/// Half of them are of low risk.
+fn episode(pod: usize, raised_at: Timestamp) -> Prediction {
+    let impact = if pod < 2 { Impact::Medium } else { Impact::High };
+    Prediction { impact, ..prediction(pod, raised_at) }
 }
 
 struct Storm {
@@ -46,6 +54,8 @@ struct Storm {
     started: BTreeMap<(RunKey, Turnout), Span>,
     /// When each run began, in steady time, with its service and targets.
     began: Vec<(Span, RunKey, String, Vec<String>)>,
+    /// What should have been learned of each playbook: how often it worked, failed, was taken back, and nobody knew.
+    lessons: BTreeMap<(String, How), usize>,
     /// Counts of what was seen, so that a storm in which nothing happens is no proof.
     seen: BTreeMap<&'static str, u64>,
 }
@@ -54,10 +64,11 @@ impl Storm {
     fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mode = if rng.random_bool(0.3) { Mode::Ask } else { Mode::Execute };
-        let settings = Settings { mode, cooldown: Span::MINUTE.times(rng.random_range(0..20)), ..settings() };
+        let hold_out = if rng.random_bool(0.3) { 0.3 } else { 0.0 };
+        let settings = Settings { mode, hold_out, cooldown: Span::MINUTE.times(rng.random_range(0..20)), ..settings() };
         let steps = |rng: &mut StdRng| (rng.random_range(1..4), rng.random_range(1..4), rng.random_bool(0.6));
         let playbooks = (0..3).map(|i| playbook(&format!("p{i}"), steps(&mut rng))).collect();
-        let predictions = (0..4).map(|i| prediction(i, Timestamp::default())).collect();
+        let predictions = (0..4).map(|i| episode(i, Timestamp::default())).collect();
         Self {
             rng,
             steady: Span::DAY.times(1_000),
@@ -71,6 +82,7 @@ impl Storm {
             reports: Vec::new(),
             started: BTreeMap::new(),
             began: Vec::new(),
+            lessons: BTreeMap::new(),
             seen: BTreeMap::new(),
         }
     }
@@ -149,6 +161,14 @@ impl Storm {
                 if busy.count() > 0 {
                     return Err("two runs on one target".into());
                 }
+                let known = self.runs.learned().estimate(&proposal.case(), self.now(), self.settings.learning.half_life).trust();
+                let is_approved = self.runs.get(*run).is_some_and(|r| r.approved.is_some());
+                if known.mode() < Mode::Ask || known.mode() == Mode::Ask && !is_approved {
+                    return Err(format!("G1: a demoted playbook began by itself: {known:?}"));
+                }
+                if self.runs.learned().trials.get(&proposal.prediction).is_some_and(|trial| trial.is_held_out) {
+                    return Err("what was held out was acted upon".into());
+                }
                 if proposal.targets.is_empty() {
                     return Err("G3: nothing became something".into());
                 }
@@ -164,17 +184,52 @@ impl Storm {
                     self.saw("approved by who proposed it");
                 }
             }
-            Record::Closed { outcome, .. } => self.saw(match outcome {
-                Outcome::Refused => "refused",
-                Outcome::Shadowed => "shadowed",
-                Outcome::Rejected => "rejected",
-                Outcome::Expired => "expired",
-                Outcome::Aborted => "aborted",
-                Outcome::Verified => "verified",
-                Outcome::RolledBack => "rolled back",
-                Outcome::Escalated => "escalated",
-            }),
+            Record::Closed { run, outcome, .. } => {
+                self.learn(*run, *outcome);
+                self.saw(match outcome {
+                    Outcome::Refused => "refused",
+                    Outcome::HeldOut => "held out",
+                    Outcome::Shadowed => "shadowed",
+                    Outcome::Rejected => "rejected",
+                    Outcome::Expired => "expired",
+                    Outcome::Aborted => "aborted",
+                    Outcome::Verified => "verified",
+                    Outcome::RolledBack => "rolled back",
+                    Outcome::Escalated => "escalated",
+                });
+            }
+            Record::Forgiven { playbook, .. } => {
+                self.saw("forgiven");
+                self.lessons.retain(|(name, _), _| name != playbook);
+            }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// By the reports on disk alone, what the end of a run should teach.
+    fn learn(&mut self, run: RunKey, outcome: Outcome) {
+        let Some(known) = self.runs.get(run).filter(|known| known.began_at.is_some()) else { return };
+        let name = known.proposal.playbook.name.clone();
+        let how = match outcome {
+            Outcome::Verified => How::Worked,
+            Outcome::RolledBack => How::RolledBack,
+            // What else it was is a matter of why: together they must be all that escalated.
+            Outcome::Escalated => How::Failed,
+            _ => return,
+        };
+        *self.lessons.entry((name, how)).or_default() += 1;
+    }
+
+    fn has_learned(&self) -> Result<(), String> {
+        for playbook in &self.playbooks {
+            let count = |how| self.runs.learned().count(&playbook.name, how);
+            let wanted =
+                [How::Worked, How::RolledBack, How::Failed].map(|how| *self.lessons.get(&(playbook.name.clone(), how)).unwrap_or(&0));
+            let found = [count(How::Worked), count(How::RolledBack), count(How::Failed) + count(How::Unknown)];
+            if wanted != found {
+                return Err(format!("of {} was learned {found:?}, not {wanted:?}", playbook.name));
+            }
         }
         Ok(())
     }
@@ -293,8 +348,10 @@ impl Storm {
             6 => {
                 // Another episode of the same cause.
                 let which = self.rng.random_range(0..4);
-                self.predictions[which] = prediction(which, self.now());
-                Ok(())
+                let now = self.now();
+                let before = std::mem::replace(&mut self.predictions[which], episode(which, now));
+                let breached = if self.rng.random_bool(0.2) { None } else { Some(self.rng.random_bool(0.5)) };
+                self.feed(Input::Truth { prediction: &before.id, breached })
             }
             7 | 8 => {
                 let waiting = self.runs.open().find(|(_, run)| matches!(run.phase, Phase::Waiting { .. })).map(|(key, _)| key);
@@ -312,6 +369,10 @@ impl Storm {
                 self.feed(Input::ClockSet { by })
             }
             11 => self.restart(),
+            13 if self.rng.random_bool(0.02) => {
+                let playbook = format!("p{}", self.rng.random_range(0..3));
+                self.feed(Input::Forgive { playbook: &playbook, by: "ann" })
+            }
             12 => {
                 let (run, what) = (RunKey(self.rng.random()), Turnout { step: 0, attempt: 1, is_undo: false });
                 self.feed(Input::Report { run, what, end: StepEnd::Succeeded, note: "a lie" })
@@ -350,6 +411,7 @@ impl Storm {
             self.tick()?;
         }
         self.compare()?;
+        self.has_learned()?;
         let left: BTreeSet<RunKey> = self.runs.open().map(|(key, _)| key).collect();
         if left.is_empty() { Ok(self.seen) } else { Err(format!("never ended: {left:?}")) }
     }
@@ -376,7 +438,7 @@ fn no_storm_breaks_what_must_hold() {
     }
     let ends = ["refused", "rejected", "expired", "aborted", "verified", "rolled back", "escalated"];
     let deaths = ["died before it was written down", "died before it was done", "died after it was done"];
-    for what in ends.into_iter().chain(deaths).chain(["begun", "started", "approved by who proposed it"]) {
+    for what in ends.into_iter().chain(deaths).chain(["begun", "started", "approved by who proposed it", "forgiven", "held out"]) {
         assert!(seen.get(what).is_some_and(|count| *count > seeds / 100), "{what} was hardly seen: {seen:?}");
     }
 }

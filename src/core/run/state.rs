@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::Turnout;
 use super::record::{Outcome, Proposal};
 use crate::core::gate::{Reason, Verdict};
-use crate::core::playbook::{Check, Compare, Step, StepEnd};
+use crate::core::learn::{How, Trial};
+use crate::core::playbook::{Answer, Check, Compare, Step, StepEnd};
 use crate::core::prediction::Cause;
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
@@ -92,6 +93,8 @@ pub struct Run {
     /// The check's value before anything was done, and the last one after it.
     pub before: Option<f64>,
     pub after: Option<f64>,
+    /// What the last look at its check said.
+    pub measured: Option<Answer>,
 }
 
 impl Run {
@@ -120,6 +123,36 @@ impl Run {
     pub fn objection_to(&self, by: &str) -> Option<String> {
         let is_own = self.proposal.by.as_deref() == Some(by);
         (is_own && self.is_high_risk()).then(|| format!("{by} has proposed it, and it is of high risk: somebody else must approve it"))
+    }
+
+    /// What an outcome teaches about the playbook, before the run is closed; nothing where nothing had begun.
+    pub(super) fn lesson(&self, outcome: Outcome, is_stopped: bool) -> Option<How> {
+        self.began_at?;
+        let is_bad = |end: &Option<StepEnd>| matches!(end, Some(StepEnd::Failed | StepEnd::TimedOut));
+        let has_failed = self.undoing.is_some() || self.measured == Some(Answer::Failure) || self.ends.iter().any(is_bad) && !is_stopped;
+        match outcome {
+            Outcome::Verified => Some(How::Worked),
+            Outcome::RolledBack => Some(How::RolledBack),
+            // Stopped by a person half way, or of an end that nobody knows: not the playbook's fault.
+            Outcome::Escalated if self.has_unknown_end() || !has_failed => Some(How::Unknown),
+            Outcome::Escalated => Some(How::Failed),
+            _ => None,
+        }
+    }
+
+    pub(super) fn trial(&self, at: Timestamp, is_held_out: bool) -> Trial {
+        let Proposal { playbook, watch, labels, .. } = &self.proposal;
+        let was_drawn = self.verdict.held_out().is_some();
+        Trial { playbook: playbook.name.clone(), watch: watch.clone(), series: labels.id(), is_held_out, was_drawn, at }
+    }
+
+    /// Since when its check has held.
+    pub(super) fn good_since(&self) -> Option<Timestamp> {
+        if let Phase::Verifying { good_since, .. } = &self.phase { *good_since } else { None }
+    }
+
+    fn has_unknown_end(&self) -> bool {
+        self.undoing.is_none() && self.ends.contains(&Some(StepEnd::Unknown))
     }
 
     /// When something is due without any input.

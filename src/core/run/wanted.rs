@@ -31,7 +31,7 @@ impl Runs {
         let proposal = Proposal { by: Some(by.to_owned()), ..Proposal::new(playbook, known.prediction) };
         if self.hindrance(proposal.key(), known.prediction, world.settings.mode).is_none() {
             let verdict = self.judge(now, known, &proposal, world);
-            self.propose(now, proposal, verdict, world, turn);
+            self.propose(now, (proposal, Vec::new()), verdict, world, turn);
         }
     }
 }

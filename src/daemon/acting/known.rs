@@ -7,6 +7,7 @@ use super::{Shared, checks, silences};
 use crate::core::gate::Around;
 use crate::core::playbook::{Facts, Field, Playbook, fill_query};
 use crate::core::prediction::{Cause, Prediction, PredictionId};
+use crate::core::run;
 use crate::core::time::{Span, Timestamp};
 use crate::source::prometheus::PrometheusClient;
 
@@ -42,11 +43,7 @@ pub(super) fn playbooks(shared: &Shared, prediction: &Prediction) -> Vec<Playboo
         let watch = engine.watch_index(&prediction.watch).and_then(|index| engine.watches().nth(index).cloned());
         watch.map(|watch| watch.playbooks.clone()).unwrap_or_default()
     };
-    let Prediction { cause, watch, code, labels, .. } = prediction;
-    let is_for = |playbook: &&Playbook| playbook.is_for_cause(*cause, watch, code, &suggested, labels);
-    let mut found: Vec<Playbook> = config.playbooks.iter().filter(is_for).cloned().collect();
-    found.sort_by_key(|playbook| playbook.priority);
-    found
+    run::candidates(&config.playbooks, prediction, &suggested).into_iter().cloned().collect()
 }
 
 pub(super) async fn about(shared: &Shared, prediction: &Prediction, playbooks: &[Playbook]) -> (Facts, Around) {

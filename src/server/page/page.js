@@ -128,6 +128,7 @@ function verdict(prediction) {
   const truth = prediction.truth;
   if (!truth) return [prediction.ended_because || prediction.state, null];
   if (truth.verdict === "came_true") return ["came true", "good"];
+  if (truth.verdict === "averted") return truth.breached_at ? ["came all the same", "bad"] : ["averted?", null];
   return truth.verdict === "did_not" ? ["did not come true", "bad"] : ["not known", null];
 }
 

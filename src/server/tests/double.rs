@@ -14,6 +14,7 @@ use crate::core::explain::{
     WidthsSaid,
 };
 use crate::core::labels::Labels;
+use crate::core::learn::{Case, End, How, Learned, Stats, Trial};
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::run::RunKey;
@@ -212,6 +213,29 @@ impl View for Double {
 
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
         async move { Ok(is_stopped.then_some(by)) }.boxed()
+    }
+
+    fn learned(&self) -> BoxFuture<'_, Result<Stats, ViewError>> {
+        let end = |run, how| End { at: NOW, run, how, stable_after: (how == How::Worked).then_some(Span::MINUTE) };
+        let mut learned = Learned::default();
+        for (run, how) in [(1, How::Worked), (2, How::RolledBack)] {
+            let case = Case { playbook: "restart".into(), cause: "H1".into(), service: "shop".into() };
+            learned.end(case, end(run, how));
+        }
+        for (id, is_held_out) in [("p1", true), ("p2", false)] {
+            let (id, series) = (PredictionId(id.into()), Labels::named("a").id());
+            let trial = Trial { playbook: "restart".into(), watch: "memory".into(), series, is_held_out, was_drawn: true, at: NOW };
+            learned.trials.put(&id, trial);
+            learned.trials.settle(&id, Some(is_held_out));
+        }
+        learned.forgive("scale", NOW, "ann");
+        async move { Ok(learned.stats(NOW, Span::DAY)) }.boxed()
+    }
+
+    fn forgive(&self, playbook: String, by: String) -> BoxFuture<'_, Result<Option<Stats>, ViewError>> {
+        let mut learned = Learned::default();
+        learned.forgive(&playbook, NOW, &by);
+        async move { Ok((playbook != "nothing").then(|| learned.stats(NOW, Span::DAY))) }.boxed()
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -188,7 +188,7 @@ async fn the_openapi_document_says_what_the_server_does() {
         let filled = path.replace("{name}", "a").replace("{file}", "p1.png").replace("{run}", RUN);
         let filled = filled.replace("{word}", "approve").replace("{id}", &id);
         let query = match path.as_str() {
-            "/api/v1/stop" | "/api/v1/resume" => "?by=ann",
+            "/api/v1/stop" | "/api/v1/resume" | "/api/v1/playbooks/{name}/forgive" => "?by=ann",
             "/api/v1/playbooks/{name}/run" => "?on=a=b&by=ann&dry_run=true",
             path if path.contains("{word}") => "?by=ann&token=t0",
             path if path.ends_with("/propose") => "?by=ann&playbook=free-space",
@@ -214,6 +214,10 @@ async fn the_openapi_document_says_what_the_server_does() {
     let (_, one) = server.json("/api/v1/explain?selector=%7Binstance%3D%22host-7:9100%22%7D").await;
     assert_eq!(one["data"][0]["labels"]["instance"], "host-7:9100");
     let (_, status) = server.json("/api/v1/status").await;
+    let (_, learned) = server.json("/api/v1/playbooks/stats").await;
+    assert_matches(&document, "Learned", std::slice::from_ref(&learned["data"]));
+    assert_eq!(learned["data"]["benefit"][0]["held_out"]["breached"], 1);
+    assert_eq!(learned["data"]["playbooks"][0]["cases"][0]["counts"]["rolled_back"], 1);
     assert_matches(&document, "Status", std::slice::from_ref(&status["data"]));
     let (_, who) = server.json("/api/v1/login").await;
     assert_matches(&document, "Login", std::slice::from_ref(&who["data"]));
@@ -256,6 +260,9 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
     assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?by=ann")).await, 400, "no playbook");
     assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?playbook=free-space")).await, 400, "nobody proposes");
     assert_eq!(ask(post.clone(), "/api/v1/runs/r00000000000000ff/dry-run").await, 409);
+    let forgive = |name: &str| format!("/api/v1/playbooks/{name}/forgive?by=ann");
+    assert_eq!((ask(post.clone(), &forgive("restart")).await, ask(post.clone(), &forgive("nothing")).await), (200, 404));
+    assert_eq!(ask(post.clone(), "/api/v1/playbooks/restart/forgive").await, 400, "nobody says it");
     assert_eq!(ask(post.clone(), &format!("{approve}?by=ann&token=t0")).await, 200);
     assert_eq!(ask(post, &format!("{approve}?by=ann&token=t0")).await, 409, "once");
     assert_eq!(server.json("/api/v1/approvals").await.1["data"], serde_json::json!([]));
@@ -290,7 +297,13 @@ async fn without_a_login_nobody_decides_from_elsewhere() {
     let server = start_on("0.0.0.0:0", busy(), Settings::default()).await;
     let url = |path: &str| format!("http://127.0.0.1:{}{path}", server.address.port());
     let run = "/api/v1/playbooks/a/run?on=a=b&by=ann&dry_run=true";
-    for path in ["/api/v1/stop?by=ann", "/api/v1/resume?by=ann", run, &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0")] {
+    for path in [
+        "/api/v1/stop?by=ann",
+        "/api/v1/resume?by=ann",
+        "/api/v1/playbooks/restart/forgive?by=ann",
+        run,
+        &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0"),
+    ] {
         assert_eq!(answer(server.http.post(url(path))).await.0, 403, "{path}");
     }
     assert_eq!(answer(server.http.get(url("/api/v1/approvals"))).await.0, 200, "reading is free");
