@@ -32,8 +32,9 @@ impl ControlPlane {
         let at = |name: &str| folder.path().join(name);
         let (client, peer, secure) = (free_port(), free_port(), free_port());
         let etcd = etcd(folder.path(), client, peer);
-        let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-        std::fs::write(at("sa.key"), key).expect("a file");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        std::fs::write(at("sa.key"), key.serialize_pem()).expect("a file");
+        std::fs::write(at("sa.pub"), key.public_key_pem()).expect("a file");
         std::fs::write(at("tokens.csv"), format!("{TOKEN},admin,1,\"system:masters\"\n")).expect("a file");
         let server = format!("https://127.0.0.1:{secure}");
         let shown = |path: PathBuf| path.display().to_string();
@@ -48,7 +49,7 @@ impl ControlPlane {
             "--authorization-mode=RBAC".to_owned(),
             "--anonymous-auth=false".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/24".to_owned(),
-            format!("--service-account-key-file={}", shown(at("sa.key"))),
+            format!("--service-account-key-file={}", shown(at("sa.pub"))),
             format!("--service-account-signing-key-file={}", shown(at("sa.key"))),
             format!("--service-account-issuer={server}"),
             "--endpoint-reconciler-type=none".to_owned(),
@@ -59,7 +60,7 @@ impl ControlPlane {
         let kubeconfig = at("kubeconfig");
         let is_ready = || {
             let ended = api_server.exit_status();
-            assert!(ended.is_none(), "the API server ended with {ended:?}");
+            assert!(ended.is_none(), "the API server ended with {ended:?}: {}", api_server.output());
             let pem = std::fs::read(&certificate).ok()?;
             write_kubeconfig(&kubeconfig, &server, &certificate);
             ready(&pem, &server).then_some(())

@@ -4,6 +4,7 @@ pub mod api;
 mod faults;
 mod moves;
 mod real;
+mod recorded;
 
 use std::path::Path;
 use std::time::Duration;
@@ -104,6 +105,27 @@ fn node() -> Value {
 fn is(done: &Done, end: StepEnd, part: &str) {
     assert!(done.end == end && done.note.contains(part), "want {end:?} with {part:?}, got {done:?}");
     assert!(!done.note.contains(TOKEN), "{done:?}");
+}
+
+/// As a step with `retry` does: a controller that writes the status in between is somebody else, too.
+async fn patiently(actuator: &Kubernetes, job: &Job) -> Done {
+    for _ in 0..20 {
+        let done = actuator.start(job).await;
+        if !done.note.contains("nothing was overwritten") {
+            return done;
+        }
+    }
+    panic!("twenty conflicts")
+}
+
+async fn tried(actuator: &Kubernetes, job: &Job) -> String {
+    for _ in 0..20 {
+        match actuator.dry_run(job).await {
+            Err(why) if why.contains("nothing was overwritten") => {}
+            said => return said.unwrap(),
+        }
+    }
+    panic!("twenty conflicts")
 }
 
 fn replicas(api: &Api) -> i64 {
