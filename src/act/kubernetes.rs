@@ -21,7 +21,7 @@ mod target;
 mod undo;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kube::core::DynamicObject;
 use serde_json::Value;
@@ -169,6 +169,13 @@ impl Actuator for Kubernetes {
 
     fn check(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
         self.ask(with, None).map(drop)
+    }
+
+    fn check_form(&self, with: &BTreeMap<String, Value>) -> Result<(), String> {
+        // As the configuration would have to be that allows it.
+        let namespaces = with.get("namespace").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
+        let allowing = ClusterSettings { access: Access::InCluster, namespaces, nodes: true, timeout: Duration::ZERO };
+        Ask::read(with, None, &allowing).map(drop)
     }
 
     fn dry_run<'a>(&'a self, job: &'a Job) -> Acting<'a, Result<String, String>> {

@@ -78,8 +78,7 @@ fn lint_says_all_of_all_files_with_lines_and_ends_accordingly() {
     assert!(code == Some(1) && said.contains("refused.yaml:3:41: error: step \"say\": log refuses it: unknown argument \"txt\""), "{said}");
     assert!(said.contains("books/bad.yaml:3:") && said.contains("gone.yaml: error: no such file"), "{said}");
     let (code, said) = lint(&["--bundled"]);
-    let mut errors = said.lines().filter(|line| line.contains(": error: "));
-    assert!(errors.all(|line| line.contains("kubernetes")) && code.is_some(), "{said}");
+    assert_eq!(code, Some(0), "{said}");
     assert_eq!(lint(&["--bundled", "--strict"]).0, Some(1), "its programs are allowed nowhere here");
     let done = portent(dir.path(), &["playbooks", "lint", "refused.yaml", "-o", "json"]);
     let found: Value = serde_json::from_slice(&done.stdout).unwrap();
