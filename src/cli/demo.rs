@@ -4,7 +4,7 @@
 //! the real one, and time runs faster. The first week is history; the second is lived through. One thing is real beside the daemon: a process of
 //! the demo's own that leaks, and is restarted before it runs out of memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -220,8 +220,6 @@ struct Story {
 /// What became of acting on its own process.
 #[derive(Default)]
 struct Acted {
-    /// Predictions that a remedy has kept from coming true.
-    averted: BTreeSet<String>,
     runs: usize,
     verified: usize,
     shadowed: usize,
@@ -301,9 +299,9 @@ impl Story {
                 let lead = rough(Span::from_secs_f64(lead_time_s));
                 self.line("32", at, "came true", &format!("{}  told {lead} before", p.title));
             }
-            Some(Truth::DidNot) if self.acted.averted.contains(p.id.as_str()) => {
+            Some(Truth::Averted { breached_at: None }) => {
                 self.acted.settled_as_averted += 1;
-                self.line("32", p.updated_at, "averted", &format!("{}  it did not happen, and it was acted on", p.title));
+                self.line("32", p.updated_at, "averted?", &format!("{}  it did not happen, and it was acted on", p.title));
             }
             Some(Truth::DidNot) => {
                 self.did_not += 1;
@@ -350,7 +348,6 @@ impl Story {
             ("closed", outcome) => {
                 if outcome == "verified" {
                     self.acted.verified += 1;
-                    self.acted.averted.insert(text("prediction").to_owned());
                 }
                 self.acted.runs += usize::from(["verified", "rolled_back", "escalated"].contains(&outcome));
                 let (verified, runs) = (self.acted.verified, self.acted.runs);
