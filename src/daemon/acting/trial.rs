@@ -35,7 +35,7 @@ async fn one(shared: &Arc<Shared>, run: RunKey, index: usize, step: &Step, targe
         Risk::High => "high",
     });
     let what = Turnout { step: index, attempt: 1, is_undo: false };
-    let job = super::job(shared, run, what, &step.does, targets, step.timeout).await;
+    let job = super::errand::job(shared, run, what, &step.does, targets, step.timeout).await;
     let said = match actuator.zip(job) {
         None => Err(format!("there is no actuator {:?} here", step.does.action)),
         // In a task of its own: one that panics spoils no other step's answer.

@@ -12,7 +12,7 @@ use crate::core::access::{Access, Login, Role, TokenHash};
 use crate::core::time::Timestamp;
 
 /// By hand and not from the server's table: v, o, p and a are viewer, operator, approver and admin; `*` is everybody, without a token too.
-const EXPECTED: [(&str, &str, &str); 24] = [
+const EXPECTED: [(&str, &str, &str); 26] = [
     ("GET", "/", "*"),
     ("GET", "/approvals", "*"),
     ("GET", "/runs/{run}", "*"),
@@ -32,6 +32,8 @@ const EXPECTED: [(&str, &str, &str); 24] = [
     ("POST", "/api/v1/runs/{run}/dry-run", "opa"),
     ("POST", "/api/v1/predictions/{id}/propose", "opa"),
     ("POST", "/api/v1/playbooks/{name}/run", "opa"),
+    ("GET", "/api/v1/playbooks/stats", "vopa"),
+    ("POST", "/api/v1/playbooks/{name}/forgive", "pa"),
     ("GET", "/api/v1/approvals", "vopa"),
     ("POST", "/api/v1/approvals/{run}/{word}", "pa"),
     ("POST", "/-/reload", "oa"),
@@ -53,7 +55,7 @@ async fn ask(server: &Running, method: &str, path: &str, token: Option<&str>) ->
     let query = match path {
         path if path.contains("{word}") => "?token=t0",
         path if path.ends_with("/propose") => "?playbook=free-space",
-        path if path.contains("{name}") => "?on=a=b&dry_run=true",
+        path if path.ends_with("{name}/run") => "?on=a=b&dry_run=true",
         _ => "",
     };
     let id = server.view.predictions.first().map(|p| p.id.to_string()).unwrap_or_default();

@@ -18,7 +18,7 @@ const CLIMBS: f64 = 1.5;
 const SPEED: f64 = 1.5;
 /// A forecast that found a breach less likely than the first holds for so many buckets of the coarse ring, as long as nothing new happens, and
 /// for this part of its horizon at most: what is hardly thinkable today is looked at once a day, what is safe for the next two hours in one.
-/// Half as long each, everything on the bundled sets was told at the same hour, for a sixteenth more of the work.
+/// Half as long each, everything on the bundled sets was told at about the same hour, for a sixteenth more of the work.
 const SAFE_BUCKETS: [(f32, i64, i64); 3] = [(0.005, 24, 1), (0.02, 8, 2), (HOT_LIKELIHOOD as f32, 4, 2)];
 /// Hours that the present speed is taken over.
 const RECENT_BUCKETS: i64 = 4;
