@@ -34,8 +34,6 @@ const EXPECTED: [(&str, &str, &str); 26] = [
     ("POST", "/api/v1/playbooks/{name}/run", "opa"),
     ("GET", "/api/v1/playbooks/stats", "vopa"),
     ("POST", "/api/v1/playbooks/{name}/forgive", "pa"),
-    ("GET", "/api/v1/playbooks/stats", "vopa"),
-    ("POST", "/api/v1/playbooks/{name}/forgive", "pa"),
     ("GET", "/api/v1/approvals", "vopa"),
     ("POST", "/api/v1/approvals/{run}/{word}", "pa"),
     ("POST", "/-/reload", "oa"),
