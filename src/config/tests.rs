@@ -277,3 +277,27 @@ fn one_source_needs_no_list_and_a_file_that_is_no_file_is_not_waited_for() {
     assert_eq!(errors.0.len(), 2, "{errors}");
     assert!(errors.0.iter().all(|e| e.message.contains("not a regular file")), "{errors}");
 }
+
+#[test]
+fn what_is_learned_and_what_is_held_out_have_bounds() {
+    let read = |act: &str| {
+        let text = format!("sources: [{{ name: a, prometheus: {{ url: \"http://127.0.0.1:9090\" }} }}]\npacks: [node]\nact: {act}\n");
+        let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        load(file.path()).map(|config| config.act.settings).map_err(|errors| errors.to_string())
+    };
+    let usual = read("{ mode: ask }").unwrap();
+    assert_eq!((usual.hold_out, usual.learning.lower_likelihood), (0.0, 0.0), "off, and never below what is configured");
+    let set = read("{ hold_out: 5%, learn: { half_life: 14d, raise_likelihood: 0.2, lower_likelihood: 0.05 } }").unwrap();
+    assert_eq!((set.hold_out, set.learning.half_life), (0.05, Span::DAY.times(14)));
+    assert_eq!((set.learning.raise_likelihood, set.learning.lower_likelihood), (0.2, 0.05));
+    for bad in [
+        "{ hold_out: 60% }",
+        "{ hold_out: -1% }",
+        "{ hold_out: some }",
+        "{ learn: { raise_likelihood: 0.5 } }",
+        "{ learn: { half_live: 1d } }",
+    ] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
+}

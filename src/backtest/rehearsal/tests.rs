@@ -3,6 +3,7 @@
 use super::super::pictures_tests::{past, shares};
 use super::super::{Backtest, Diff, Judging, Report, files};
 use super::*;
+use crate::core::gate;
 use crate::core::watch::Impact;
 
 fn playbook(name: &str, more: &str) -> Playbook {
@@ -111,4 +112,35 @@ fn a_comparison_says_what_is_added_and_what_is_dropped() {
     assert!(none.adds == 0 && none.drops == acts.acting.as_ref().unwrap().predictions, "{none:?}");
     assert!(Diff::between(&acts, &acts, "same").acting.unwrap().changed.is_empty());
     assert!(Diff::between(&report(None), &report(None), "none").acting.is_none());
+}
+
+#[test]
+fn what_was_really_acted_upon_counts_neither_way() {
+    let before = report(None);
+    let told = &before.predictions[0].prediction;
+    let run = crate::core::run::RunKey(7);
+    let proposal = crate::core::run::Proposal::new(&playbook("scale", ""), told);
+    let verdict = gate::Verdict { decision: Decision::Allow, otherwise: Decision::Allow, findings: Vec::new() };
+    let what = crate::core::run::Turnout { step: 0, attempt: 1, is_undo: false };
+    let at = told.raised_at + Span::MINUTE;
+    let proposed = Record::Proposed { run, proposal: Box::new(proposal), verdict, expires_at: at, ranked: Vec::new() };
+    let started = Record::Started { run, what, action: "command".into() };
+    let lines: Vec<String> = [proposed, started]
+        .map(|record| serde_json::json!({ "seq": 1, "record": serde_json::to_string(&Entry { at, record }).unwrap() }).to_string())
+        .into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.join("\n") + "\n").unwrap();
+    let past = past();
+    let shares = shares(&past);
+    let judging = Judging { from: None, warmup: Some(Span::DAY.times(3)) };
+    let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), Vec::new(), judging);
+    backtest.was_acted_upon(crate::backtest::ActedUpon::read(file.path()).unwrap());
+    files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
+    let after = backtest.finish(false).unwrap();
+    assert!(matches!(after.predictions[0].outcome.verdict, Verdict::Averted { .. }), "{:?}", after.predictions[0].outcome);
+    let settled = |report: &Report| report.summary.came_true + report.summary.false_alarms;
+    assert_eq!((after.summary.averted, settled(&after), after.summary.raised), (1, settled(&before) - 1, before.summary.raised));
+    std::fs::write(file.path(), "{}\n").unwrap();
+    let why = crate::backtest::ActedUpon::read(file.path()).unwrap_err().to_string();
+    assert!(why.contains("line 1"), "{why}");
 }

@@ -51,3 +51,51 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{DAY, Signal, feed, noise, start, watch};
+    use super::*;
+    use crate::core::time::Span;
+
+    fn growing(i: usize) -> f64 {
+        0.5 + 0.4 * i as f64 / (8.0 * DAY as f64) + 0.002 * noise(i)
+    }
+
+    /// The truth of the first prediction, which was acted upon or not, of a series that goes on growing or is mended once it was told.
+    fn truth(is_acted_upon: bool, is_mended: bool) -> Truth {
+        let mut engine = Engine::new([watch("disk", 0.85, Span::DAY)], []);
+        let judge_from = start() + Span::DAY.times(3);
+        let (mut id, mut mended_at) = (None, usize::MAX);
+        for hour in 0..10 * 24 {
+            let columns = hour * DAY / 24..(hour + 1) * DAY / 24;
+            let signal = move |i: usize| if i >= mended_at { 0.3 + 0.002 * noise(i) } else { growing(i) };
+            let signals: [(&str, &Signal); 1] = [("a", &signal)];
+            for effect in feed(&mut engine, &signals, columns.clone(), 12, judge_from) {
+                match effect {
+                    Effect::Raised(p) if id.is_none() => {
+                        if is_acted_upon {
+                            engine.act_upon(p.id.clone(), &p.watch, p.series());
+                        }
+                        mended_at = if is_mended { columns.end } else { usize::MAX };
+                        id = Some(p.id);
+                    }
+                    Effect::Ended(p) | Effect::Scored(p) if id.as_ref() == Some(&p.id) && p.truth.is_some() => {
+                        assert!(engine.acted.0.is_empty());
+                        return p.truth.unwrap();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        panic!("its truth never came: {id:?}")
+    }
+
+    #[test]
+    fn what_was_acted_upon_is_neither_right_nor_wrong_and_all_else_is_as_it_was() {
+        assert!(matches!(truth(false, false), Truth::CameTrue { .. }));
+        assert_eq!(truth(false, true), Truth::DidNot);
+        assert!(matches!(truth(true, false), Truth::Averted { breached_at: Some(_) }));
+        assert_eq!(truth(true, true), Truth::Averted { breached_at: None });
+    }
+}
