@@ -192,7 +192,9 @@ impl<'a: 'b, 'b> Stage<'a, 'b> {
     /// Time has passed.
     fn look(&mut self, now: Timestamp) {
         let waiting: Vec<Key<'a>> = self.open.iter().filter(|(_, standing)| standing.may_change).map(|(key, _)| *key).collect();
-        waiting.into_iter().for_each(|key| self.consider(now, key));
+        for key in waiting {
+            self.consider(now, key);
+        }
     }
 
     fn consider(&mut self, now: Timestamp, key: Key<'a>) {

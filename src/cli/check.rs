@@ -49,7 +49,9 @@ impl Check {
                     eprintln!("{}: fine ({counts})", self.config.display());
                     return Ok(ExitCode::SUCCESS);
                 }
-                refused.iter().for_each(|error| eprintln!("{error}"));
+                for error in refused {
+                    eprintln!("{error}");
+                }
                 let files = config.books.refused_files;
                 eprintln!(
                     "{}: {} to mend in {}; the daemon refuses {} and goes on with the rest ({counts})",

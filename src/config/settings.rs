@@ -25,7 +25,7 @@ pub fn listen(node: &Node, cx: &mut Cx) -> Option<SocketAddr> {
         let message = format!("listen: found {}, want ADDRESS:PORT such as {DEFAULT_LISTEN}", quoted(&text));
         match text.strip_prefix(':') {
             Some(port) => {
-                cx.error_hint(node.at, message, format!("for every interface write 0.0.0.0:{port}, and make logins (server.tokens)"))
+                cx.error_hint(node.at, message, format!("for every interface write 0.0.0.0:{port}, and make logins (server.tokens)"));
             }
             None => cx.error(node.at, message),
         }

@@ -230,8 +230,8 @@ mod tests {
 
     #[test]
     fn so_many_in_a_row_begin_and_end_it_and_each_episode_has_its_own_name() {
-        let (mut standings, checks) = (Standings::default(), [check()]);
         use Change::{Began, Ended, Nothing};
+        let (mut standings, checks) = (Standings::default(), [check()]);
         assert_eq!(told(&mut standings, 0, "xx.xx.xxx", None)[6..], [Nothing, Nothing, Began]);
         let first = standings.failing(&checks).next().unwrap();
         assert_eq!((first.raised_at, first.service.as_str(), first.evidence_of(Evidence::CHECK)), (at(6), "shop", Some(3.0)));

@@ -51,7 +51,10 @@ pub struct AlertmanagerSettings {
 
 impl fmt::Debug for AlertmanagerSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AlertmanagerSettings").field("name", &self.name).field("origin", &self.url.origin().ascii_serialization()).finish()
+        f.debug_struct("AlertmanagerSettings")
+            .field("name", &self.name)
+            .field("origin", &self.url.origin().ascii_serialization())
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +181,7 @@ impl AlertmanagerTarget {
         let AlertmanagerSettings { url, headers, timeout, allow_private, .. } = &settings;
         let client = webhook::client(url, headers, None, *timeout, *allow_private).map_err(fail)?;
         let endpoint = url.join("api/v2/alerts").map_err(|error| fail(SettingsCause::Client(error.to_string())))?;
-        Ok(Self { endpoint, client, settings })
+        Ok(Self { settings, endpoint, client })
     }
 
     pub fn settings(&self) -> &AlertmanagerSettings {

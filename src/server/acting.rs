@@ -36,7 +36,9 @@ pub async fn runs(State(app): State<Arc<App>>, Extension(caller): Extension<Call
 /// The tokens are for those who may use them.
 fn for_eyes_of(caller: &Caller, mut runs: Vec<RunReport>) -> Vec<RunReport> {
     if !caller.may(Deed::Decide) {
-        runs.iter_mut().for_each(|run| run.token = None);
+        for run in &mut runs {
+            run.token = None;
+        }
     }
     runs
 }

@@ -44,13 +44,13 @@ pub fn plan(what: &What, object: &DynamicObject, now: &str) -> Result<Outcome, S
             let old = |key: &String| object.metadata.annotations.as_ref().and_then(|all| all.get(key));
             let was: Map<String, Value> = annotations.keys().map(|key| (key.clone(), json!(old(key)))).collect();
             let says = format!("{} annotations", annotations.len());
-            Ok(Outcome::Change(Change { set: annotated(json!(annotations)), was: annotated(Value::Object(was)), says }))
+            Ok(Outcome::Change(Change { set: annotated(&json!(annotations)), was: annotated(&Value::Object(was)), says }))
         }
         What::RestartPod | What::Rollback | What::Undo => Err("this is no change of the object alone".to_owned()),
     }
 }
 
-fn annotated(annotations: Value) -> Value {
+fn annotated(annotations: &Value) -> Value {
     json!({ "metadata": { "annotations": annotations } })
 }
 

@@ -204,7 +204,7 @@ async fn bearer(auth: &AuthInfo) -> Result<Option<HeaderValue>, String> {
 
 /// The client's certificate and key, one after the other as PEM.
 async fn identity(auth: &AuthInfo) -> Result<Option<Vec<u8>>, String> {
-    let key_data = auth.client_key_data.as_ref().map(|secret| secret.expose_secret());
+    let key_data = auth.client_key_data.as_ref().map(secrecy::ExposeSecret::expose_secret);
     let certificate = part("client-certificate", auth.client_certificate_data.as_deref(), auth.client_certificate.as_deref()).await?;
     let key = part("client-key", key_data, auth.client_key.as_deref()).await?;
     match (certificate, key) {

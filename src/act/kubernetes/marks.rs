@@ -94,8 +94,8 @@ mod tests {
         serde_json::from_value(json!({ "metadata": { "annotations": annotations } })).unwrap()
     }
 
-    fn before(run: &str, was: Value) -> Option<Before> {
-        Some(Before { run: run.to_owned(), set: State::Patch(json!({})), was: State::Patch(was) })
+    fn before(run: &str, was: Value) -> Before {
+        Before { run: run.to_owned(), set: State::Patch(json!({})), was: State::Patch(was) }
     }
 
     #[test]
@@ -103,14 +103,14 @@ mod tests {
         let mut marks = Marks::default();
         for i in 0..20 {
             let id = format!("r{i}.0.do");
-            marks = Marks::of(&object(&marks.with(&id, before(&id, json!({ "spec": i })), None)));
+            marks = Marks::of(&object(&marks.with(&id, Some(before(&id, json!({ "spec": i }))), None)));
         }
         assert!(marks.has("r19.0.do") && marks.has("r12.0.do") && !marks.has("r11.0.do") && !marks.has("r1"));
         assert_eq!(marks.before("r16.0.do").unwrap().was, State::Patch(json!({ "spec": 16 })));
         assert_eq!(marks.before("r15.0.do"), None);
         let undone = Marks::of(&object(&marks.clone().with("r19.0.undo", None, Some("r19.0.do"))));
         assert!(undone.has("r19.0.undo") && undone.has("r19.0.do") && undone.before("r19.0.do").is_none());
-        let large = marks.with("r20.0.do", before("r20.0.do", json!("x".repeat(MAX_BEFORE_BYTES))), None);
+        let large = marks.with("r20.0.do", Some(before("r20.0.do", json!("x".repeat(MAX_BEFORE_BYTES)))), None);
         assert_eq!(large["metadata"]["annotations"][BEFORE], Value::Null, "what does not fit is not kept in part");
         let odd = object(&json!({ "metadata": { "annotations": { RUN: "a b", BEFORE: "[{\"run\":1}]" } } }));
         assert!(Marks::of(&odd).has("b") && Marks::of(&odd).before("a").is_none());

@@ -37,17 +37,14 @@ pub async fn plan(hand: &Hand<'_>, deployment: &DynamicObject) -> Result<(Value,
     if sets.metadata.continue_.is_some_and(|more| !more.is_empty()) {
         return Err(format!("there are more than {MAX_SETS} ReplicaSets with its labels"));
     }
-    let (now, before) = revisions(deployment, &sets.items)?;
+    let [now, before] = revisions(deployment, &sets.items)?;
     let (name, was) = (name_of(before.1), name_of(now.1));
     let step = Before { run: hand.id.to_owned(), set: State::TemplateOf(name), was: State::TemplateOf(was) };
     Ok((replacing(template(&before.1.data)), step, format!("revision {} -> the template of revision {}", now.0, before.0)))
 }
 
 /// What runs and what ran before it, with their numbers.
-fn revisions<'a>(
-    deployment: &DynamicObject,
-    sets: &'a [DynamicObject],
-) -> Result<((u64, &'a DynamicObject), (u64, &'a DynamicObject)), String> {
+fn revisions<'a>(deployment: &DynamicObject, sets: &'a [DynamicObject]) -> Result<[(u64, &'a DynamicObject); 2], String> {
     let uid = deployment.metadata.uid.as_deref();
     let is_own = |set: &&DynamicObject| {
         set.metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
@@ -62,7 +59,7 @@ fn revisions<'a>(
     let at =
         own.iter().rposition(|(_, set)| template(&set.data) == wanted).ok_or("none of its ReplicaSets has the template that it has now")?;
     let before = own[..at].last().ok_or("there is no revision before this one")?;
-    Ok((own[at], *before))
+    Ok([own[at], *before])
 }
 
 /// The patch that leads to a ReplicaSet's template.
@@ -134,7 +131,7 @@ mod tests {
     #[test]
     fn the_revision_before_is_that_of_what_runs_now() {
         let sets = [set("c", "10", "v3", "u1"), set("a", "2", "v1", "u1"), set("b", "9", "v2", "u1"), set("x", "11", "v9", "u2")];
-        let pair = |image: &str| revisions(&deployment(image), &sets).map(|(now, before)| (now.0, before.0));
+        let pair = |image: &str| revisions(&deployment(image), &sets).map(|[now, before]| (now.0, before.0));
         assert_eq!(pair("v3"), Ok((10, 9)), "numbers, not texts, and only its own");
         assert_eq!(pair("v2"), Ok((9, 2)));
         assert!(pair("v1").unwrap_err().contains("no revision before"));

@@ -82,7 +82,9 @@ pub struct Changed {
 impl Rehearsed {
     pub(super) fn new(mode: Mode, predictions: u64, decisions: Vec<Decided>) -> Self {
         let mut counts: BTreeMap<Would, u64> = BTreeMap::new();
-        best(&decisions).values().for_each(|decided| *counts.entry(decided.would).or_default() += 1);
+        for decided in best(&decisions).values() {
+            *counts.entry(decided.would).or_default() += 1;
+        }
         let count = |would| counts.get(&would).copied().unwrap_or(0);
         let mut reasons: Vec<ReasonCount> = Vec::new();
         let mut playbooks: BTreeMap<&str, OfPlaybook> = BTreeMap::new();
@@ -186,7 +188,7 @@ impl Change {
             change.changed.push(Changed { this: a.cloned(), other: b.cloned() });
         }
         let at = |changed: &Changed| changed.this.as_ref().or(changed.other.as_ref()).map(|d| (d.at, d.watch.clone(), d.labels.clone()));
-        change.changed.sort_by(|a, b| at(a).cmp(&at(b)));
+        change.changed.sort_by_key(at);
         change
     }
 }

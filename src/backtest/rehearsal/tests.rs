@@ -17,7 +17,9 @@ fn report(rehearsal: Option<Rehearsal>) -> Report {
     let judging = Judging { from: None, warmup: Some(Span::DAY.times(3)) };
     let playbooks = rehearsal.as_ref().map(|r| r.playbooks.clone()).unwrap_or_default();
     let mut backtest = Backtest::new(shares.iter().map(|s| s.watch.clone()).collect(), playbooks, judging);
-    rehearsal.into_iter().for_each(|rehearsal| backtest.rehearse(rehearsal));
+    if let Some(rehearsal) = rehearsal {
+        backtest.rehearse(rehearsal);
+    }
     files::feed(&mut backtest, &past, &shares, None, |_| true).unwrap();
     backtest.finish(false).unwrap()
 }

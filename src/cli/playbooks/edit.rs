@@ -129,7 +129,9 @@ fn edit(copy: &Path) -> Result<(), Failure> {
 
 fn is_fine(text: &str, file: &Path, actuators: &Actuators, is_configured: bool) -> bool {
     let found = lint::all(text, file, actuators, is_configured);
-    found.iter().for_each(|one| eprintln!("{}", lint::line(one)));
+    for one in &found {
+        eprintln!("{}", lint::line(one));
+    }
     found.iter().all(|one| !one.is_error)
 }
 

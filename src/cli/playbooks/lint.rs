@@ -49,7 +49,9 @@ impl Lint {
         found.extend(books.iter().flat_map(|book| lint(book, &actuators, config.is_some())));
         let errors = found.iter().filter(|lint| lint.is_error).count();
         if is_table(self.output) {
-            found.iter().for_each(|lint| println!("{}", line(lint)));
+            for lint in &found {
+                println!("{}", line(lint));
+            }
             eprintln!("{} playbooks: {errors} errors, {} advice", books.len(), found.len() - errors);
         } else {
             println!("{}", serde_json::to_string_pretty(&found.iter().map(json).collect::<Vec<_>>())?);

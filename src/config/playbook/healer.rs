@@ -111,7 +111,9 @@ fn body(mut spec: Fields<'_>, about: &mut Option<String>, cx: &mut Cx) -> (Trigg
     let when = spec.need("trigger", cx).and_then(|n| trigger(n, cx)).unwrap_or_default();
     let mut steps = spec.need("actions", cx).map(|n| actions(n, cx)).unwrap_or_default();
     let said = about.clone().unwrap_or_else(|| "a playbook is run".to_owned());
-    steps.iter_mut().for_each(|step| translate(&mut step.does, &said));
+    for step in &mut steps {
+        translate(&mut step.does, &said);
+    }
     let rollback = spec.take("rollback").and_then(|n| parts::rollback(n, cx));
     spec.done(cx);
     // Where nothing is said, nothing was taken back.

@@ -184,7 +184,7 @@ mod tests {
             ("action: log\n    with: { text: a }\n    undo: { action: log }", "error 8:undo of \"s\": log refuses it: text is missing"),
         ] {
             let text = format!("name: x\nabout: y\ncooldown: 1h\nsteps:\n  - name: s\n    {step}\nverify: own\n");
-            let text = text.replace("name: s\n    action: htp", "{ name: s, action: htp }").replace("- {", "- {");
+            let text = text.replace("name: s\n    action: htp", "{ name: s, action: htp }");
             let said = linted(&text);
             let errors: Vec<&String> = said.iter().filter(|line| line.starts_with(want)).collect();
             assert_eq!(errors.len(), 1, "{step}: want {want:?}, found {said:#?}");

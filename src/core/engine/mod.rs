@@ -277,7 +277,9 @@ impl Engine {
             Input::Tick => self.watched.iter_mut().flat_map(|watched| watched.tick(now)).collect(),
         };
         effects.sort_by_key(Effect::order);
-        effects.iter_mut().for_each(|effect| self.acted.judge(effect));
+        for effect in &mut effects {
+            self.acted.judge(effect);
+        }
         effects
     }
 }

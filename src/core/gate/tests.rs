@@ -346,7 +346,7 @@ fn failures_must_repeat_and_a_playbook_that_fails_is_demoted() {
 }
 
 fn trust(rate: f64, evidence: f64) -> Trust {
-    Trust { rate, low: rate / 2.0, high: (rate + 1.0) / 2.0, evidence }
+    Trust { rate, low: rate / 2.0, high: rate.midpoint(1.0), evidence }
 }
 
 #[test]

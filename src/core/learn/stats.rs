@@ -72,7 +72,7 @@ pub struct CaseStats {
 }
 
 impl Standing {
-    fn new<'a>(ends: impl Iterator<Item = &'a End> + Clone, known: Estimate) -> Self {
+    fn new<'a>(ends: &(impl Iterator<Item = &'a End> + Clone), known: Estimate) -> Self {
         let count = |how: How| ends.clone().filter(|end| end.how == how).count() as u64;
         let mut stable: Vec<Span> = ends.clone().filter_map(|end| end.stable_after).collect();
         stable.sort_unstable();
@@ -117,14 +117,14 @@ impl Learned {
         let of_case = |(case, ends): &(&Case, &Vec<End>)| CaseStats {
             cause: case.cause.clone(),
             service: case.service.clone(),
-            standing: Standing::new(ends.iter(), weights.estimate(case)),
+            standing: Standing::new(&ends.iter(), weights.estimate(case)),
         };
         let of_playbook = |(name, cases): (&str, Vec<(&Case, &Vec<End>)>)| {
             let (forgiven_at, forgiven_by) = self.forgiven.get(name).cloned().unzip();
             let ends = cases.iter().flat_map(|(_, ends)| ends.iter());
             PlaybookStats {
                 playbook: name.to_owned(),
-                standing: Standing::new(ends, weights.estimate_anywhere(name)),
+                standing: Standing::new(&ends, weights.estimate_anywhere(name)),
                 forgiven_at,
                 forgiven_by,
                 cases: cases.iter().map(of_case).collect(),

@@ -19,7 +19,9 @@ fn end(run: u64, ago: Span, how: How) -> End {
 
 fn learned(ends: &[(Case, End)]) -> Learned {
     let mut learned = Learned::default();
-    ends.iter().for_each(|(case, end)| learned.end(case.clone(), *end));
+    for (case, end) in ends {
+        learned.end(case.clone(), *end);
+    }
     learned
 }
 

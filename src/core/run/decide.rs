@@ -128,7 +128,7 @@ impl Runs {
                 }
             }
             Input::Forgive { playbook, by } => {
-                self.put(now, Record::Forgiven { playbook: playbook.to_owned(), by: by.to_owned() }, &mut turn)
+                self.put(now, Record::Forgiven { playbook: playbook.to_owned(), by: by.to_owned() }, &mut turn);
             }
             Input::ClockSet { by } => self.put(now, Record::ClockSet { by }, &mut turn),
             Input::Restarted => self.recover(now, &mut turn),
