@@ -259,15 +259,17 @@ impl Backtest {
         }
         match effect {
             Effect::Raised(prediction) => {
-                if self.acted.is_about(prediction) {
-                    self.engine.act_upon(prediction.id.clone(), &prediction.watch, prediction.series());
-                }
                 self.place.insert(prediction.id.clone(), self.told.len());
                 self.told.push((prediction.clone(), prediction.clone(), None));
             }
             Effect::Updated(prediction) | Effect::Ended(prediction) | Effect::Scored(prediction) => {
                 if let Some(place) = self.place.get(&prediction.id) {
-                    self.told[*place].1 = prediction.clone();
+                    let last = &mut self.told[*place].1;
+                    *last = prediction.clone();
+                    // Not the engine's to say: within one window a prediction is raised and settled before anybody hears of it.
+                    if self.acted.is_about(prediction) {
+                        last.truth = last.truth.map(|truth| truth.acted_upon());
+                    }
                 }
             }
             Effect::AnomalyStarted(anomaly) if self.anomalies.len() < MAX_ANOMALIES => {

@@ -81,6 +81,18 @@ pub enum Truth {
     NotKnown,
 }
 
+impl Truth {
+    /// The same of a prediction that something was done about; not known it is in any case.
+    #[must_use]
+    pub fn acted_upon(self) -> Self {
+        match self {
+            Self::CameTrue { at, .. } => Self::Averted { breached_at: Some(at) },
+            Self::DidNot => Self::Averted { breached_at: None },
+            other => other,
+        }
+    }
+}
+
 /// When, at three quantiles; `None` where that quantile lies past the horizon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Eta {

@@ -130,7 +130,11 @@ fn decided(decided: &Decided) -> Line {
         verdict,
         crossed_at: time(crossed),
         id: decided.prediction.to_string(),
-        what: format!("{}: {}", decided.playbook, decided.because.join("; ")),
+        what: if decided.because.is_empty() {
+            decided.playbook.clone()
+        } else {
+            format!("{}: {}", decided.playbook, decided.because.join("; "))
+        },
         figure: decided.would.as_str(),
         ..Line::default()
     }

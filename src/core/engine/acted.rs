@@ -27,15 +27,8 @@ impl Acted {
     /// The truth as it may be told.
     pub fn judge(&mut self, effect: &mut Effect) {
         let (Effect::Ended(prediction) | Effect::Scored(prediction)) = effect else { return };
-        let truth = match prediction.truth {
-            Some(Truth::CameTrue { at, .. }) => Truth::Averted { breached_at: Some(at) },
-            Some(Truth::DidNot) => Truth::Averted { breached_at: None },
-            // Not known it is in any case.
-            Some(other) => other,
-            None => return,
-        };
-        if self.0.remove(&prediction.id) {
-            prediction.truth = Some(truth);
+        if prediction.truth.is_some() && self.0.remove(&prediction.id) {
+            prediction.truth = prediction.truth.map(Truth::acted_upon);
         }
     }
 }
