@@ -200,14 +200,7 @@ pub async fn watch_over(shared: Arc<Shared>) {
             off = now_off;
             hear(&shared, News::ClockSet { by }).await;
         }
-        let config = shared.config();
-        let exists = config.act.stop_file.as_deref().is_some_and(Path::exists);
-        let stopped = shared.acting.runs.lock().await.stopped().map(str::to_owned);
-        match stopped.as_deref() {
-            None if exists => hear(&shared, News::Stop { by: BY_FILE.to_owned() }).await,
-            Some(BY_FILE) if !exists => hear(&shared, News::Resume { by: BY_FILE.to_owned() }).await,
-            _ => {}
-        }
+        obey_stop_file(&shared).await;
         let due = shared.acting.runs.lock().await.next_due();
         let failed_at = shared.health().audit_failed_at;
         if failed_at.is_some_and(|at| is_over(&shared, at)) {
@@ -218,6 +211,20 @@ pub async fn watch_over(shared: Arc<Shared>) {
         }
         told::head(&shared, &mut told).await;
     }
+}
+
+/// Stops where there is the file, and goes on where it has gone. Before anything else at a start: nothing is done in between.
+pub async fn obey_stop_file(shared: &Arc<Shared>) {
+    let stopped = shared.acting.runs.lock().await.stopped().map(str::to_owned);
+    match (stopped.as_deref(), is_stopped_by_file(shared)) {
+        (None, true) => hear(shared, News::Stop { by: BY_FILE.to_owned() }).await,
+        (Some(BY_FILE), false) => hear(shared, News::Resume { by: BY_FILE.to_owned() }).await,
+        _ => {}
+    }
+}
+
+fn is_stopped_by_file(shared: &Shared) -> bool {
+    shared.config().act.stop_file.as_deref().is_some_and(Path::exists)
 }
 
 /// What could not be written is tried again with every going-over: where that has not failed for so long, nothing is left to be written.

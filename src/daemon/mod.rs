@@ -202,6 +202,7 @@ impl Daemon {
                 tracing::error!(%error, "the HTTP server failed");
             }
         });
+        acting::obey_stop_file(&shared).await;
         tasks.spawn(until(stopped.clone(), acting::watch_over(shared.clone())));
         let mut delivery = reload::Delivery::start(&shared, &outbox)?;
         let mut ticker = tick::Ticker::new(shared.clone(), clients);

@@ -33,6 +33,7 @@ impl Runs {
                     measured: None,
                 };
                 self.closed.retain(|closed| closed != run);
+                self.open.insert(*run);
                 self.runs.insert(*run, made);
             }
             Record::Approved { run, by, reason } => self.change(*run, |run| {
@@ -96,6 +97,7 @@ impl Runs {
                     self.learned.end(run.proposal.case(), End { at, run: key.0, how, stable_after });
                 }
                 run.phase = Phase::Closed { outcome: *outcome, at, why: why.clone() };
+                self.open.remove(key);
                 let ended = match outcome {
                     Outcome::Verified => Ended::Helped,
                     Outcome::RolledBack | Outcome::Escalated if was_begun => Ended::DidNotHelp,

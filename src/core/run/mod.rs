@@ -27,7 +27,7 @@ pub use state::{Phase, Run};
 
 use outcomes::Outcomes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::gate::{History, Verdict};
 use super::labels::Labels;
@@ -45,6 +45,8 @@ const MAX_CLOSED: usize = 1_000;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Runs {
     runs: BTreeMap<RunKey, Run>,
+    /// Keys of those that are not closed: asked for at every decision, and a few among many.
+    open: BTreeSet<RunKey>,
     /// Keys of closed runs, the oldest first.
     closed: std::collections::VecDeque<RunKey>,
     outcomes: Outcomes,
@@ -111,7 +113,7 @@ impl Runs {
     }
 
     pub fn open(&self) -> impl Iterator<Item = (RunKey, &Run)> {
-        self.all().filter(|(_, run)| !run.is_closed())
+        self.open.iter().filter_map(|key| Some((*key, self.runs.get(key)?)))
     }
 
     pub fn stopped(&self) -> Option<&str> {

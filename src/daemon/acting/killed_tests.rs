@@ -67,9 +67,11 @@ async fn child_acts_until_killed() {
             for act in std::mem::take(&mut turn).acts {
                 let answer = match &act {
                     Act::Start { run, what, .. } => {
-                        writeln!(target, "{}", mark(*run, *what)).unwrap();
+                        // One write: a kill between two would glue the next life's line to this one.
+                        target.write_all(format!("{}\n", mark(*run, *what)).as_bytes()).unwrap();
                         child_process::acknowledge(mark(*run, *what));
-                        let end = if (run.0 >> 3) % 5 == what.step as u64 { StepEnd::Failed } else { StepEnd::Succeeded };
+                        // Seldom enough for the playbook to stay trusted.
+                        let end = if (run.0 >> 3) % 20 == what.step as u64 { StepEnd::Failed } else { StepEnd::Succeeded };
                         runs.step(now, Input::Report { run: *run, what: *what, end, note: "" }, world)
                     }
                     Act::Probe { run, what, .. } => {

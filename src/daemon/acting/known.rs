@@ -50,7 +50,10 @@ pub(super) async fn about(shared: &Shared, prediction: &Prediction, playbooks: &
     let now = shared.clock.now();
     let mut around = around(shared, prediction, now);
     (around.silence, around.silences_unknown) = silences::about(shared, prediction, now).await;
-    (facts(shared, prediction, playbooks, now).await, around)
+    let facts = facts(shared, prediction, playbooks, now).await;
+    // Looked for at each decision, and last: a file that was just made is obeyed by the next one.
+    around.killed = super::is_stopped_by_file(shared).then(|| super::BY_FILE.to_owned());
+    (facts, around)
 }
 
 fn around(shared: &Shared, prediction: &Prediction, now: Timestamp) -> Around {
