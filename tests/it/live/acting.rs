@@ -178,7 +178,15 @@ fn with_a_ledger_that_is_read_only_nothing_is_done_until_it_can_be_written() {
     assert!(portent.process.sigterm_and_wait(END_WITHIN).success());
     let dir = portent.process.into_dir();
     let ledger = dir.path().join("data/ledger.sqlite");
-    let mode = |mode: u32| fs::set_permissions(&ledger, fs::Permissions::from_mode(mode)).unwrap();
+    // All of it: SQLite makes the log beside the ledger with the mode that the ledger has.
+    let mode = |mode: u32| {
+        for of in ["", "-wal", "-shm"] {
+            let file = format!("{}{of}", ledger.display());
+            if Path::new(&file).exists() {
+                fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        }
+    };
     mode(0o444);
     fs::remove_file(dir.path().join("STOP")).unwrap();
     let acts = Acts { portent: Running::start_as_a_plain_user(dir, &["-c", "portent.yaml"]), prometheus };
