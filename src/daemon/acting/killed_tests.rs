@@ -70,8 +70,8 @@ async fn child_acts_until_killed() {
                         // One write: a kill between two would glue the next life's line to this one.
                         target.write_all(format!("{}\n", mark(*run, *what)).as_bytes()).unwrap();
                         child_process::acknowledge(mark(*run, *what));
-                        // Seldom enough for the playbook to stay trusted.
-                        let end = if (run.0 >> 3) % 20 == what.step as u64 { StepEnd::Failed } else { StepEnd::Succeeded };
+                        // Nothing fails here but by a kill: what fails loses trust, and a life without work would wait for ever.
+                        let end = StepEnd::Succeeded;
                         runs.step(now, Input::Report { run: *run, what: *what, end, note: "" }, world)
                     }
                     Act::Probe { run, what, .. } => {
