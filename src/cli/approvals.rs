@@ -13,7 +13,7 @@ use crate::server::run_report::{RunReport, TrialReport};
 /// What waits for a person's word, and saying it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  portent approvals list\n  portent approvals approve r0123456789abcdef --reason \"it is night\"\n  \
-                        portent approvals deny r0123456789abcdef --reason \"a deploy is under way\"\n  portent approvals propose p0123456789abcdef restart-leaky-process")]
+                        portent approvals deny r0123456789abcdef --reason \"a deploy is under way\"")]
 pub struct Approvals {
     #[command(subcommand)]
     verb: Verb,
@@ -38,8 +38,6 @@ enum Verb {
     Approve(Word),
     /// It is not done for this prediction
     Deny(Word),
-    /// A playbook for an open prediction that nobody has answered in time, or that the gate refused before
-    Propose(Propose),
 }
 
 #[derive(Debug, Args)]
@@ -50,19 +48,6 @@ struct Word {
     #[arg(long, default_value = "")]
     reason: String,
     /// Who decides; with a token, that says it
-    #[arg(long, env = "USER")]
-    by: Option<String>,
-    #[command(flatten)]
-    remote: Remote,
-}
-
-#[derive(Debug, Args)]
-struct Propose {
-    /// The prediction, as `portent predictions` names it
-    prediction: String,
-    /// One of the playbooks that are for it
-    playbook: String,
-    /// Who proposes it; with a token, that says it
     #[arg(long, env = "USER")]
     by: Option<String>,
     #[command(flatten)]
@@ -96,7 +81,6 @@ impl Approvals {
             Verb::List { remote } => list(&remote),
             Verb::Approve(word) => word.say("approve"),
             Verb::Deny(word) => word.say("deny"),
-            Verb::Propose(verb) => verb.run(),
             Verb::Trial { run, remote } => trial(run, &remote),
         }
     }
@@ -159,17 +143,6 @@ fn print(waiting: &[RunReport]) -> std::io::Result<()> {
         writeln!(out)?;
     }
     out.flush()
-}
-
-impl Propose {
-    fn run(self) -> Outcome {
-        let by = self.remote.by(self.by.as_deref())?;
-        let path: String = url::form_urlencoded::byte_serialize(self.prediction.as_bytes()).collect();
-        let query = query(&[("playbook", &self.playbook), ("by", by)]);
-        let run: RunReport = self.remote.post(&format!("/api/v1/predictions/{path}/propose?{query}"))?;
-        eprintln!("{}: {}", run.run, run.why.as_ref().map_or_else(|| run.phase.clone(), |why| format!("not done: {why}")));
-        Ok(ExitCode::from(u8::from(run.outcome.is_some())))
-    }
 }
 
 impl Word {

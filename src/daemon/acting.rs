@@ -355,6 +355,7 @@ fn log(entry: &Entry) {
         }
         Record::Ended { what, end, note, .. } => tracing::info!(run, step = what.step, end = ?end, note, "step ended"),
         Record::Closed { outcome, why, .. } => tracing::info!(run, outcome = ?outcome, why, "remedy closed"),
+        Record::Escalated { why, .. } => tracing::warn!(run, why, "a person must look"),
         Record::Stopped { by } => tracing::warn!(by, "everything is stopped"),
         Record::Resumed { by } => tracing::warn!(by, "it goes on"),
         Record::Forgiven { playbook, by } => tracing::warn!(playbook, by, "how the playbook has fared so far counts no more"),

@@ -250,18 +250,11 @@ impl View for DaemonView {
         people::decide(&self.shared, run, word).boxed()
     }
 
-    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
-        async move { people::propose(&self.shared, &prediction, &playbook, by).await }.boxed()
-    }
-
     fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>> {
         async move {
             // In a task of its own: who asked may hang up, and a proposal is not left half way.
             let shared = self.shared.clone();
-            let asked = tokio::spawn(async move {
-                let PlaybookAsk { playbook, on, by, is_dry } = ask;
-                acting::by_hand::ask(&shared, &playbook, &on, &by, is_dry).await
-            });
+            let asked = tokio::spawn(async move { acting::by_hand::ask(&shared, ask).await });
             asked.await.map_err(|error| ViewError(error.to_string()))
         }
         .boxed()

@@ -46,6 +46,7 @@ pub struct ActingMetrics {
     closed: Family<OutcomeLabel, Counter>,
     playbook_runs: Family<PlaybookRun, Counter>,
     steps_unknown: Counter,
+    escalations: Counter,
     auto_approved: Counter,
     /// Runs of the last 24 hours that began without a person's word.
     auto_approved_last_day: Gauge,
@@ -64,6 +65,12 @@ impl ActingMetrics {
             closed: add_family(r, "runs_closed", "Remedies whose outcome is known"),
             playbook_runs: add(r, "playbook_runs", "Started remedies whose outcome is known, by playbook", Family::default()),
             steps_unknown: add(r, "steps_unknown", "Steps of which nobody knows what became", Counter::default()),
+            escalations: add(
+                r,
+                "escalations",
+                "Remedies that were handed to a person: taken back, or failed, or of unknown end",
+                Counter::default(),
+            ),
             auto_approved: add(r, "auto_approved", "Remedies that began without a person's word", Counter::default()),
             auto_approved_last_day: add(
                 r,
@@ -116,6 +123,7 @@ impl ActingMetrics {
                 self.begun(entry.at);
             }
             Record::Ended { end: crate::core::playbook::StepEnd::Unknown, .. } => drop(self.steps_unknown.inc()),
+            Record::Escalated { .. } => drop(self.escalations.inc()),
             Record::Stopped { .. } => drop(self.stopped.set(1)),
             Record::Resumed { .. } => drop(self.stopped.set(0)),
             Record::Closed { outcome, .. } => self.closed(*outcome, run, entry.at),

@@ -14,7 +14,7 @@ use crate::core::gate::{Decision, Finding};
 use crate::core::labels::Labels;
 use crate::core::playbook::StepEnd;
 use crate::core::prediction::PredictionId;
-use crate::core::run::{Basis, Entry, Outcome, Record, Run, RunKey, Turnout};
+use crate::core::run::{Basis, Entry, Outcome, Record, Run, RunKey, Tried, Turnout};
 use crate::core::time::Timestamp;
 use crate::core::watch::Side;
 
@@ -54,6 +54,9 @@ pub enum RunEventKind {
     /// Its outcome is known.
     #[serde(rename = "dev.portent.run.closed")]
     Closed,
+    /// A person must look, and is told what was tried.
+    #[serde(rename = "dev.portent.run.escalated")]
+    Escalated,
     #[serde(rename = "dev.portent.acting.stopped")]
     Stopped,
     #[serde(rename = "dev.portent.acting.resumed")]
@@ -67,6 +70,7 @@ impl RunEventKind {
     pub fn is_about(self, topic: Topic) -> bool {
         match self {
             Self::Wanted | Self::Given | Self::Denied | Self::Expired => matches!(topic, Topic::Approval | Topic::Run),
+            Self::Escalated => matches!(topic, Topic::Escalation | Topic::Run),
             Self::Head => topic == Topic::Audit,
             _ => topic == Topic::Run,
         }
@@ -91,6 +95,7 @@ impl RunEventKind {
             Record::Closed { outcome: Outcome::Rejected, .. } => return None,
             Record::Closed { outcome: Outcome::Expired, .. } => Self::Expired,
             Record::Closed { .. } => Self::Closed,
+            Record::Escalated { .. } => Self::Escalated,
             Record::Stopped { .. } => Self::Stopped,
             Record::Resumed { .. } => Self::Resumed,
             Record::Claimed { .. }
@@ -154,6 +159,8 @@ pub struct RunData {
     /// The check's value before anything was done, and the last one after it.
     pub before: Option<f64>,
     pub after: Option<f64>,
+    /// Each step that was begun and how it ended, then what took them back; for who goes on from there.
+    pub tried: Option<Vec<Tried>>,
     pub audit: Anchor,
 }
 
@@ -259,6 +266,7 @@ fn data(key: RunKey, run: &Run, record: &Record, audit: Anchor, approvals_url: O
         why: None,
         before: run.before,
         after: run.after,
+        tried: None,
         audit,
     };
     let step = |what: Turnout, action: &str| StepData {
@@ -289,6 +297,9 @@ fn data(key: RunKey, run: &Run, record: &Record, audit: Anchor, approvals_url: O
         }
         Record::Undoing { why, .. } => data.why = Some(why.clone()),
         Record::Closed { outcome, why, .. } => (data.outcome, data.why) = (Some(*outcome), Some(why.clone())),
+        Record::Escalated { why, tried, .. } => {
+            (data.outcome, data.why, data.tried) = (run.outcome(), Some(why.clone()), Some(tried.clone()));
+        }
         _ => {}
     }
     data

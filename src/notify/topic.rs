@@ -14,13 +14,20 @@ pub enum Topic {
     Approval,
     /// Whatever becomes of a run: proposed, its steps, taken back, its outcome; and everything stopped or going on.
     Run,
+    /// A person must look: what a pager wants.
+    Escalation,
     /// The audit's newest line, to find a cut end by.
     Audit,
 }
 
 impl Topic {
-    pub const ALL: [(&'static str, Self); 4] =
-        [("prediction", Self::Prediction), ("approval", Self::Approval), ("run", Self::Run), ("audit", Self::Audit)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("prediction", Self::Prediction),
+        ("approval", Self::Approval),
+        ("run", Self::Run),
+        ("escalation", Self::Escalation),
+        ("audit", Self::Audit),
+    ];
 
     /// What a receiver gets that does not say: what all of them got before there were others.
     pub const USUAL: [Self; 1] = [Self::Prediction];

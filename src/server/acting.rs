@@ -16,7 +16,7 @@ use super::access::{Caller, Deed};
 use super::answer::{self, Refusal};
 use super::params::Params;
 use super::run_report::RunReport;
-use super::view::{PlaybookAsk, Word};
+use super::view::{PlaybookAsk, Subject, Word};
 use crate::core::labels::Labels;
 use crate::core::run::RunKey;
 
@@ -77,22 +77,6 @@ pub async fn dry_run(State(app): State<Arc<App>>, Path(run): Path<String>, uri: 
     Ok(answer::data(app.view.dry_run(run).await.map_err(Refusal::Conflict)?))
 }
 
-/// `POST /api/v1/predictions/{id}/propose?playbook=&by=`: a person wants a playbook for an open prediction. The gate is asked as ever.
-pub async fn propose(
-    State(app): State<Arc<App>>,
-    Extension(caller): Extension<Caller>,
-    Path(prediction): Path<String>,
-    uri: Uri,
-) -> Result<Response, Refusal> {
-    let params = Params::read(uri.query(), &["playbook", "by"])?;
-    only_here(&app, &caller)?;
-    let by = named(&params, &caller)?;
-    let playbook = params.text("playbook").ok_or_else(|| Refusal::BadData("parameter \"playbook\": say which".into()))?;
-    let said = app.view.propose(prediction, playbook, by).await?;
-    let report = said.map_err(Refusal::Conflict)?;
-    Ok(answer::data(for_eyes_of(&caller, vec![report]).pop()))
-}
-
 /// `POST /api/v1/approvals/{run}/{word}?by=&reason=&token=`: `word` is `approve` or `deny`.
 pub async fn decide(
     State(app): State<Arc<App>>,
@@ -115,23 +99,28 @@ pub async fn decide(
     said.map_or_else(|why| Err(Refusal::Conflict(why)), |report| Ok(answer::data(report)))
 }
 
-/// `POST /api/v1/playbooks/{name}/run?on=a=b,c=d&by=&dry_run=true`: the playbook on that series, looked at or handed to the gate.
+/// `POST /api/v1/playbooks/{name}/run?on=a=b,c=d&by=&dry_run=true`, or `about=` with an id: the playbook for what is open there, looked at or
+/// handed to the gate.
 pub async fn run_playbook(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(playbook): Path<String>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let params = Params::read(uri.query(), &["on", "by", "dry_run"])?;
+    let params = Params::read(uri.query(), &["on", "about", "by", "dry_run"])?;
     let by = named(&params, &caller)?;
     only_here(&app, &caller)?;
-    let on = labels(&params.text("on").unwrap_or_default()).map_err(Refusal::BadData)?;
+    let subject = match (params.text("on"), params.text("about")) {
+        (Some(on), None) => Subject::Series(labels(&on).map_err(Refusal::BadData)?),
+        (None, Some(id)) => Subject::Open(id),
+        _ => return Err(Refusal::BadData("say one of: on (the labels of a series), about (the id of what is open)".to_owned())),
+    };
     let is_dry = match params.text("dry_run").as_deref() {
         None | Some("false") => false,
         Some("true") => true,
         Some(other) => return Err(Refusal::BadData(format!("parameter \"dry_run\": found {other:?}, want true or false"))),
     };
-    let said = app.view.playbook(PlaybookAsk { playbook, on, by, is_dry }).await?;
+    let said = app.view.playbook(PlaybookAsk { playbook, subject, by, is_dry }).await?;
     said.map_or_else(|why| Err(Refusal::Conflict(why)), |report| Ok(answer::data(report)))
 }
 

@@ -36,7 +36,7 @@ pub use acting::labels;
 pub use connection::{MAX_CONNECTIONS, Patience};
 pub use guard::{MAX_BODY_BYTES, MAX_REQUESTS, REQUEST_TIMEOUT};
 pub use params::{DEFAULT_LIMIT, MAX_LIMIT};
-pub use view::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError, Word};
+pub use view::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, Subject, View, ViewError, Word};
 
 use crate::clock::SystemClock;
 use crate::metrics::Metrics;
@@ -157,7 +157,7 @@ impl Server {
 /// Every route with what it is to do: that says whose it is.
 fn router(app: Arc<App>) -> Router {
     use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Stop};
-    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 31] = [
+    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 30] = [
         ("/", Look, get(page::index)),
         ("/page.css", Look, get(page::style)),
         ("/page.js", Look, get(page::script)),
@@ -180,7 +180,6 @@ fn router(app: Arc<App>) -> Router {
         ("/api/v1/runs", Read, get(acting::runs)),
         ("/api/v1/runs/{run}", Read, get(acting::run)),
         ("/api/v1/runs/{run}/dry-run", DryRun, post(acting::dry_run)),
-        ("/api/v1/predictions/{id}/propose", Propose, post(acting::propose)),
         ("/api/v1/playbooks/{name}/run", Propose, post(acting::run_playbook)),
         ("/api/v1/approvals", Read, get(acting::approvals)),
         ("/api/v1/approvals/{run}/{word}", Decide, post(acting::decide)),

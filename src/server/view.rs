@@ -71,11 +71,20 @@ pub struct Word {
     pub token: String,
 }
 
-/// A playbook on the series that has these labels.
+/// What a person wants a playbook for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// What is open about the series with these labels.
+    Series(Labels),
+    /// What is open under this id.
+    Open(String),
+}
+
+/// A playbook that a person asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaybookAsk {
     pub playbook: String,
-    pub on: Labels,
+    pub subject: Subject,
     pub by: String,
     /// Nothing is proposed.
     pub is_dry: bool,
@@ -101,8 +110,6 @@ pub trait View: Send + Sync + 'static {
     fn run(&self, run: RunKey) -> BoxFuture<'_, Result<Option<RunDetail>, ViewError>>;
     /// What each step would do, asked now; why nobody can say, where nobody can.
     fn dry_run(&self, run: RunKey) -> BoxFuture<'_, Result<Vec<TrialReport>, String>>;
-    /// A person proposes a playbook for an open prediction; why it was not taken, where it was not.
-    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// A person's word about a run; why it was not taken, where it was not.
     fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// A playbook looked at, or handed to the gate; why not, where that can't be.

@@ -16,21 +16,33 @@ use crate::server::plan_report::{PlanReport, PlannedStep, steps};
 const EXAMPLES: &str = "Examples:
   portent playbooks run expand-volume --on instance=db-1,mountpoint=/data --dry-run
   portent playbooks run restart-web --on job=web --by ann
+  portent playbooks run restart-web --about p0123456789abcdef
   portent playbooks run scale-out --on namespace=shop,job=web --dry-run --url http://ops:9273 -o json
 
 The daemon decides: its gate answers with every reason, and what it does is written down before. There is no way around either. Without a
-daemon, --dry-run shows the steps alone.
+daemon, --on with --dry-run shows the steps alone.
 
 Exit code 0: it would be done, or is under way or waits for a word; 1: it is not done, with the reason.";
 
-/// What a playbook would do to a series; without --dry-run it is handed to the daemon's gate
+/// What it is for: one of the two
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct SubjectArgs {
+    /// Labels of the series, as in instance=db-1,mountpoint=/data
+    #[arg(long, value_name = "LABELS")]
+    on: Option<String>,
+    /// What is open, by its id: a prediction as `portent predictions` names it, a failing check, an anomaly
+    #[arg(long, value_name = "ID")]
+    about: Option<String>,
+}
+
+/// What a playbook would do about what is open; without --dry-run it is handed to the daemon's gate
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Run {
     name: String,
-    /// Labels of the series, as in instance=db-1,mountpoint=/data
-    #[arg(long, value_name = "LABELS")]
-    on: String,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// Nothing is proposed, and nothing done
     #[arg(long)]
     dry_run: bool,
@@ -45,11 +57,13 @@ pub struct Run {
 
 impl Run {
     pub fn run(self) -> Outcome {
-        let on = labels(&self.on).map_err(Failure::usage)?;
+        let on = self.subject.on.as_deref().map(labels).transpose().map_err(Failure::usage)?;
         // Who only looks needs no name.
         let by = self.remote.by(self.by.as_deref().or_else(|| self.dry_run.then_some("somebody")))?;
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("on", &self.on).append_pair("dry_run", if self.dry_run { "true" } else { "false" });
+        let SubjectArgs { on: labels, about } = &self.subject;
+        query.extend_pairs(labels.iter().map(|labels| ("on", labels))).extend_pairs(about.iter().map(|id| ("about", id)));
+        query.append_pair("dry_run", if self.dry_run { "true" } else { "false" });
         if !by.is_empty() {
             query.append_pair("by", by);
         }
@@ -57,16 +71,24 @@ impl Run {
         let path = format!("/api/v1/playbooks/{name}/run?{}", query.finish());
         let report = match self.remote.post::<PlanReport>(&path) {
             Ok(report) => report,
-            Err(failure) if self.dry_run && failure.is_unreachable() => self.alone(&on)?,
             Err(failure) if failure.is_unreachable() => {
-                return Err(failure.hint("only a running daemon's gate can let it be done; --dry-run shows the steps without one"));
+                if let Some(on) = on.filter(|_| self.dry_run) {
+                    return self.show(&self.alone(&on)?);
+                }
+                return Err(
+                    failure.hint("only a running daemon's gate can let it be done; --on with --dry-run shows the steps without one")
+                );
             }
             Err(failure) => return Err(failure),
         };
+        self.show(&report)
+    }
+
+    fn show(&self, report: &PlanReport) -> Outcome {
         if is_table(self.remote.output) {
-            output::ignore_closed(print(&report))?;
+            output::ignore_closed(print(report))?;
         } else {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            println!("{}", serde_json::to_string_pretty(report)?);
         }
         let is_refused = !matches!(report.decision, Some(Decision::Allow | Decision::Ask) | None);
         Ok(ExitCode::from(u8::from(is_refused)))

@@ -40,7 +40,8 @@ impl Runs {
                 run.approved = Some((by.clone(), reason.clone()));
                 run.phase = Phase::Reading { until: at + READ_WITHIN };
             }),
-            Record::Rejected { .. } => {}
+            // Said once more for people; the run is closed as it is.
+            Record::Rejected { .. } | Record::Escalated { .. } => {}
             Record::Claimed { run: key, before } => {
                 let Some(run) = self.runs.get_mut(key) else { return };
                 run.before = *before;

@@ -146,7 +146,12 @@ impl Runs {
 
     fn close(&mut self, at: Timestamp, run: RunKey, outcome: Outcome, why: impl Into<String>, turn: &mut Turn) {
         let (before, after) = self.get(run).map_or((None, None), |run| (run.before, run.after));
-        self.put(at, Record::Closed { run, outcome, why: why.into(), before, after }, turn);
+        let why = why.into();
+        self.put(at, Record::Closed { run, outcome, why: why.clone(), before, after }, turn);
+        if let Some(known) = self.get(run).filter(|_| outcome.needs_person()) {
+            let tried = known.tried();
+            self.put(at, Record::Escalated { run, why, tried }, turn);
+        }
     }
 
     pub(super) fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {

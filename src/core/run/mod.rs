@@ -22,7 +22,7 @@ mod tests;
 mod wanted;
 
 pub use decide::{Input, Known, World};
-pub use record::{Basis, Entry, Outcome, Proposal, Record, RunKey};
+pub use record::{Basis, Entry, Outcome, Proposal, Record, RunKey, Tried};
 pub use state::{Phase, Run};
 
 use outcomes::Outcomes;

@@ -186,6 +186,23 @@ pub enum Outcome {
     Escalated,
 }
 
+impl Outcome {
+    /// Whether a person must look at what this leaves behind: it may be as bad as before, or worse.
+    pub fn needs_person(self) -> bool {
+        matches!(self, Self::RolledBack | Self::Escalated)
+    }
+}
+
+/// A step that was begun, for the person who goes on where a playbook has come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    pub step: String,
+    pub action: String,
+    /// It took the step back.
+    pub is_undo: bool,
+    pub end: StepEnd,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
@@ -259,6 +276,12 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<f64>,
     },
+    /// A person is told to look, and what was tried: the last word of a run that was begun and did not help, taken back or not.
+    Escalated {
+        run: RunKey,
+        why: String,
+        tried: Vec<Tried>,
+    },
     /// Everything is stopped, or goes on.
     Stopped {
         by: String,
@@ -295,7 +318,8 @@ impl Record {
             | Self::Checking { run }
             | Self::Measured { run, .. }
             | Self::Undoing { run, .. }
-            | Self::Closed { run, .. } => Some(*run),
+            | Self::Closed { run, .. }
+            | Self::Escalated { run, .. } => Some(*run),
             Self::Stopped { .. } | Self::Resumed { .. } | Self::Settled { .. } | Self::Forgiven { .. } | Self::ClockSet { .. } => None,
         }
     }

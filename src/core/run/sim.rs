@@ -3,6 +3,8 @@
 //!
 //! A seed that fails is printed, and `PORTENT_SEED=n` runs that one alone; `PORTENT_SEEDS=n` runs so many.
 
+mod invariants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::StdRng;
@@ -122,6 +124,7 @@ impl Storm {
         for entry in &turn.records {
             self.note(entry)?;
         }
+        self.is_handed_on(&turn.records)?;
         if self.rng.random_bool(0.02) {
             self.compare()?;
         }
@@ -134,101 +137,6 @@ impl Storm {
             if self.rng.random_bool(0.02) {
                 self.saw("died after it was done");
                 return self.restart();
-            }
-        }
-        Ok(())
-    }
-
-    fn compare(&self) -> Result<(), String> {
-        let is_same = Runs::restore(self.disk.iter().cloned()) == self.runs;
-        if is_same { Ok(()) } else { Err("what the ledger adds up to is not the state".into()) }
-    }
-
-    fn note(&mut self, entry: &Entry) -> Result<(), String> {
-        match &entry.record {
-            Record::Claimed { run, .. } => {
-                let proposal = self.runs.get(*run).map(|r| r.proposal.clone()).ok_or("claimed, and not there")?;
-                let hour_ago = self.steady - Span::HOUR;
-                let recent = self.began.iter().filter(|(at, ..)| *at > hour_ago);
-                if recent.clone().filter(|(_, _, service, _)| *service == proposal.service).count() >= 3 {
-                    return Err(format!("G2: a fourth run for {} within an hour", proposal.service));
-                }
-                let cooldown = self.settings.cooldown;
-                if self.began.iter().any(|(at, _, _, on)| *on == proposal.targets && self.steady - *at < cooldown) {
-                    return Err(format!("G2: {:?} again within its cooldown", proposal.targets));
-                }
-                let busy = self.runs.open().filter(|(key, r)| key != run && r.began_at.is_some() && r.proposal.targets == proposal.targets);
-                if busy.count() > 0 {
-                    return Err("two runs on one target".into());
-                }
-                let known = self.runs.learned().estimate(&proposal.case(), self.now(), self.settings.learning.half_life).trust();
-                let is_approved = self.runs.get(*run).is_some_and(|r| r.approved.is_some());
-                if known.mode() < Mode::Ask || known.mode() == Mode::Ask && !is_approved {
-                    return Err(format!("G1: a demoted playbook began by itself: {known:?}"));
-                }
-                if self.runs.learned().trials.get(&proposal.prediction).is_some_and(|trial| trial.is_held_out) {
-                    return Err("what was held out was acted upon".into());
-                }
-                if proposal.targets.is_empty() {
-                    return Err("G3: nothing became something".into());
-                }
-                self.began.push((self.steady, *run, proposal.service, proposal.targets));
-                self.saw("begun");
-            }
-            Record::Approved { run, by, .. } => {
-                let known = self.runs.get(*run).ok_or("approved, and not there")?;
-                if known.proposal.by.as_ref() == Some(by) {
-                    if known.is_high_risk() {
-                        return Err(format!("{by} has approved what {by} had proposed, and it is of high risk"));
-                    }
-                    self.saw("approved by who proposed it");
-                }
-            }
-            Record::Closed { run, outcome, .. } => {
-                self.learn(*run, *outcome);
-                self.saw(match outcome {
-                    Outcome::Refused => "refused",
-                    Outcome::HeldOut => "held out",
-                    Outcome::Shadowed => "shadowed",
-                    Outcome::Rejected => "rejected",
-                    Outcome::Expired => "expired",
-                    Outcome::Aborted => "aborted",
-                    Outcome::Verified => "verified",
-                    Outcome::RolledBack => "rolled back",
-                    Outcome::Escalated => "escalated",
-                });
-            }
-            Record::Forgiven { playbook, .. } => {
-                self.saw("forgiven");
-                self.lessons.retain(|(name, _), _| name != playbook);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// By the reports on disk alone, what the end of a run should teach.
-    fn learn(&mut self, run: RunKey, outcome: Outcome) {
-        let Some(known) = self.runs.get(run).filter(|known| known.began_at.is_some()) else { return };
-        let name = known.proposal.playbook.name.clone();
-        let how = match outcome {
-            Outcome::Verified => How::Worked,
-            Outcome::RolledBack => How::RolledBack,
-            // What else it was is a matter of why: together they must be all that escalated.
-            Outcome::Escalated => How::Failed,
-            _ => return,
-        };
-        *self.lessons.entry((name, how)).or_default() += 1;
-    }
-
-    fn has_learned(&self) -> Result<(), String> {
-        for playbook in &self.playbooks {
-            let count = |how| self.runs.learned().count(&playbook.name, how);
-            let wanted =
-                [How::Worked, How::RolledBack, How::Failed].map(|how| *self.lessons.get(&(playbook.name.clone(), how)).unwrap_or(&0));
-            let found = [count(How::Worked), count(How::RolledBack), count(How::Failed) + count(How::Unknown)];
-            if wanted != found {
-                return Err(format!("of {} was learned {found:?}, not {wanted:?}", playbook.name));
             }
         }
         Ok(())
@@ -293,36 +201,6 @@ impl Storm {
             }
         }
         Ok(())
-    }
-
-    /// G1, A1, and that nothing begins while everything is stopped: by what is on disk alone.
-    fn may_start(&self, run: RunKey, what: Turnout) -> Result<(), String> {
-        let of_run = |record: &Record| match record {
-            Record::Proposed { run: own, verdict, .. } => *own == run && verdict.decision == crate::core::gate::Decision::Allow,
-            Record::Approved { run: own, .. } => *own == run,
-            _ => false,
-        };
-        let records = || self.disk.iter().map(|entry| &entry.record);
-        if !records().any(of_run) {
-            return Err(format!("G1: {run} was started and not allowed"));
-        }
-        if !records().any(|r| matches!(r, Record::Claimed { run: own, .. } if *own == run)) {
-            return Err(format!("A1: {run} was started before it was claimed"));
-        }
-        if !records().any(|r| matches!(r, Record::Started { run: own, what: w, .. } if *own == run && *w == what)) {
-            return Err(format!("A1: {run} {what:?} was started before that was written down"));
-        }
-        if what.attempt > 1 {
-            let before = Turnout { attempt: what.attempt - 1, ..what };
-            let failed =
-                |r: &Record| matches!(r, Record::Ended { run: own, what: w, end: StepEnd::Failed, .. } if *own == run && *w == before);
-            if !records().any(failed) {
-                return Err(format!("R1: {run} {what:?} was tried again without a failure"));
-            }
-        }
-        let stops = records().filter(|r| matches!(r, Record::Stopped { .. })).count();
-        let resumes = records().filter(|r| matches!(r, Record::Resumed { .. })).count();
-        if stops > resumes { Err("something was started while everything was stopped".into()) } else { Ok(()) }
     }
 
     fn restart(&mut self) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Turnout;
-use super::record::{Outcome, Proposal};
+use super::record::{Outcome, Proposal, Tried};
 use crate::core::gate::{Reason, Verdict};
 use crate::core::learn::{How, Trial};
 use crate::core::playbook::{Answer, Check, Compare, Step, StepEnd};
@@ -138,6 +138,15 @@ impl Run {
             Outcome::Escalated => Some(How::Failed),
             _ => None,
         }
+    }
+
+    /// What was begun, in its order: the steps, and then what took them back.
+    pub fn tried(&self) -> Vec<Tried> {
+        let steps = &self.proposal.playbook.steps;
+        let forth = steps.iter().zip(&self.ends).filter_map(|(step, end)| Some((step, &step.does, false, (*end)?)));
+        let back = steps.iter().zip(&self.undone).rev().filter_map(|(step, end)| Some((step, step.undo.as_ref()?, true, (*end)?)));
+        let tried = forth.chain(back).filter(|(.., end)| *end != StepEnd::Skipped);
+        tried.map(|(step, does, is_undo, end)| Tried { step: step.name.clone(), action: does.action.clone(), is_undo, end }).collect()
     }
 
     pub(super) fn trial(&self, at: Timestamp, is_held_out: bool) -> Trial {

@@ -246,6 +246,11 @@ fn what_fails_is_tried_again_with_growing_waits_and_then_taken_back_in_reverse()
     assert_eq!(starts(&scene.report((1, 1, true), StepEnd::Succeeded)), [(0, 1, true)]);
     scene.report((0, 1, true), StepEnd::Succeeded);
     assert_eq!(scene.outcome(), Some(Outcome::RolledBack));
+    let Some(Record::Escalated { tried, why, .. }) = scene.log.last().map(|entry| &entry.record) else { panic!("nobody was told") };
+    let ends: Vec<_> = tried.iter().map(|tried| (tried.step.as_str(), tried.is_undo, tried.end)).collect();
+    let succeeded = StepEnd::Succeeded;
+    assert_eq!(ends, [("s0", false, succeeded), ("s1", false, StepEnd::Failed), ("s1", true, succeeded), ("s0", true, succeeded)]);
+    assert!(why.ends_with("it was taken back"), "{why}");
 }
 
 #[test]

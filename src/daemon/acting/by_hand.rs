@@ -14,35 +14,35 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 use crate::server::plan_report::{PlanReport, steps};
 use crate::server::run_report::RunReport;
+use crate::server::{PlaybookAsk, Subject};
 
 /// Of what is open several are named in an answer, so that the next question can be narrower.
 const MAX_NAMED: usize = 5;
 
 /// What was asked for, or why it can't be had.
-pub async fn ask(shared: &Arc<Shared>, name: &str, on: &Labels, by: &str, is_dry: bool) -> Result<PlanReport, String> {
+pub async fn ask(shared: &Arc<Shared>, ask: PlaybookAsk) -> Result<PlanReport, String> {
+    let PlaybookAsk { playbook: name, subject, by, is_dry } = ask;
     let config = shared.config();
     let playbook = config.playbooks.iter().find(|playbook| playbook.name == name);
     let playbook = playbook.ok_or_else(|| format!("there is no playbook {name:?}, or its file was refused"))?;
-    let fits = |prediction: &Prediction| on.iter().all(|(label, value)| prediction.labels.get(label) == Some(value));
-    let found: Vec<Prediction> = subjects::open(shared).await.into_iter().filter(fits).collect();
-    let prediction = match &found[..] {
-        [one] => Some(one.clone()),
-        [] => None,
-        many => {
-            let names: Vec<String> = many.iter().take(MAX_NAMED).map(|p| format!("{} {}", p.watch, p.labels)).collect();
-            return Err(format!("{} are open about series with {on}: {}; say more labels", many.len(), names.join(", ")));
+    let open = subjects::open(shared).await;
+    let prediction = match &subject {
+        Subject::Open(id) => {
+            Some(open.into_iter().find(|open| open.id.as_str() == id).ok_or_else(|| format!("nothing is open as {id:?}"))?)
         }
+        Subject::Series(on) => only(open, on)?,
     };
     let nothing =
         "nothing is open about a series with these labels, and a playbook is run about a prediction, an anomaly or a failing check";
     let is_about_something = prediction.is_some();
-    let prediction = match prediction {
-        Some(prediction) => prediction,
-        None if is_dry => nobody(on, shared.clock.now()),
-        None => return Err(format!("{nothing}: {on}")),
+    let prediction = match (prediction, &subject) {
+        (Some(prediction), _) => prediction,
+        (None, Subject::Series(on)) if is_dry => nobody(on, shared.clock.now()),
+        (None, Subject::Series(on)) => return Err(format!("{nothing}: {on}")),
+        (None, Subject::Open(id)) => return Err(format!("nothing is open as {id:?}")),
     };
     if !is_dry {
-        hand_in(shared, playbook, &prediction, by).await?;
+        hand_in(shared, playbook, &prediction, &by).await?;
     }
     let playbooks = [playbook.clone()];
     let (facts, around) = known::about(shared, &prediction, &playbooks).await;
@@ -72,6 +72,17 @@ pub async fn ask(shared: &Arc<Shared>, name: &str, on: &Labels, by: &str, is_dry
         run,
         note: (!is_about_something).then(|| nothing.to_owned()),
     })
+}
+
+/// The one that is open about a series with these labels; nothing where there is none.
+fn only(open: Vec<Prediction>, on: &Labels) -> Result<Option<Prediction>, String> {
+    let fits = |prediction: &Prediction| on.iter().all(|(label, value)| prediction.labels.get(label) == Some(value));
+    let mut found: Vec<Prediction> = open.into_iter().filter(fits).collect();
+    if found.len() > 1 {
+        let names: Vec<String> = found.iter().take(MAX_NAMED).map(|p| format!("{} {} ({})", p.watch, p.labels, p.id)).collect();
+        return Err(format!("{} are open about series with {on}: {}; say more labels, or which by its id", found.len(), names.join(", ")));
+    }
+    Ok(found.pop())
 }
 
 /// Through the same door as every proposal.

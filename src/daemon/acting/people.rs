@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{News, Shared, hear, known, subjects};
 use crate::core::playbook::Playbook;
 use crate::core::prediction::Prediction;
-use crate::core::run::{Entry, Input, Known, Phase, Proposal, Run, RunKey, Runs};
+use crate::core::run::{Entry, Input, Known, Phase, Run, RunKey, Runs};
 use crate::server::run_report::{RunDetail, RunReport};
 use crate::server::{ViewError, Word};
 
@@ -69,24 +69,6 @@ pub async fn decide(shared: &Arc<Shared>, run: RunKey, word: Word) -> Result<Res
         Some(known) if !matches!(known.phase, Phase::Waiting { .. }) => Ok(Ok(report(shared, run, known))),
         _ => Ok(Err("it could not be written down; nothing was decided".to_owned())),
     }
-}
-
-/// A person proposes a playbook for an open prediction; why it was not taken, where it was not.
-pub async fn propose(shared: &Arc<Shared>, id: &str, playbook: &str, by: String) -> Result<Result<RunReport, String>, ViewError> {
-    let found = subjects::open(shared).await.into_iter().find(|open| open.id.as_str() == id);
-    let Some(prediction) = found else { return Ok(Err(format!("no prediction {id} is open"))) };
-    let found = known::playbooks(shared, &prediction).into_iter().find(|known| known.name == playbook);
-    let Some(playbook) = found else { return Ok(Err(format!("no playbook {playbook:?} is for this prediction"))) };
-    let run = Proposal::new(&playbook, &prediction).key();
-    let mode = shared.config().act.settings.mode;
-    if let Some(hindrance) = shared.acting.runs.lock().await.hindrance(run, &prediction, mode) {
-        return Ok(Err(hindrance));
-    }
-    let own = shared.clone();
-    let heard = tokio::spawn(async move { want(&own, &prediction, &playbook, &by).await });
-    heard.await.map_err(|error| ViewError(error.to_string()))?;
-    let runs = shared.acting.runs().await;
-    Ok(runs.get(run).map(|known| report(shared, run, known)).ok_or_else(|| "it could not be written down; nothing was proposed".to_owned()))
 }
 
 pub(super) async fn want(shared: &Arc<Shared>, prediction: &Prediction, playbook: &Playbook, by: &str) {

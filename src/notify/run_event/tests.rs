@@ -164,6 +164,7 @@ fn what_comes_in_one_breath_is_told_once() {
         "run.step_started",
         "run.step_ended",
         "run.closed",
+        "run.escalated",
         "acting.stopped",
         "acting.resumed",
     ];
@@ -190,6 +191,15 @@ fn every_event_keeps_to_the_schema_and_says_what_happened() {
         (&ended["name"], &ended["number"], &ended["end"], &ended["note"]),
         (&"s0".into(), &1.into(), &"succeeded".into(), &"exit status 0".into())
     );
+    let escalated = &of("run.escalated")["data"];
+    let tried: Vec<_> = escalated["tried"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| (t["step"].as_str().unwrap(), t["is_undo"] == true, t["end"].as_str().unwrap()))
+        .collect();
+    assert_eq!(tried, [("s0", false, "succeeded"), ("s1", false, "failed"), ("s1", true, "succeeded"), ("s0", true, "succeeded")]);
+    assert_eq!(escalated["outcome"], "rolled_back");
     assert_eq!(of("acting.stopped")["data"]["by"], "ann");
     assert_eq!(
         (&of("approval.denied")["data"]["by"], &of("approval.denied")["data"]["why"]),
@@ -243,6 +253,11 @@ fn the_shipped_examples_have_the_form_of_what_is_sent() {
         }
     }
     let kinds = serde_json::from_str::<Value>(SCHEMA).unwrap()["properties"]["type"]["enum"].as_array().unwrap().len();
+    if std::env::var_os("PORTENT_BLESS").is_some() {
+        let text: Vec<&str> = made.iter().map(|told| std::str::from_utf8(&told.body).unwrap()).collect();
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/run-event.examples.jsonl"), text.join("\n") + "\n").unwrap();
+        return;
+    }
     let examples: Vec<Value> = EXAMPLES.lines().map(|line| check(line.as_bytes()).unwrap_or_else(|why| panic!("{why}"))).collect();
     assert_eq!((made.len(), examples.len()), (kinds, kinds), "an example of each kind");
     for (told, example) in made.iter().zip(&examples) {
@@ -259,6 +274,7 @@ fn each_topic_gets_its_own() {
         (Kind::Wanted, &[Topic::Approval, Topic::Run][..]),
         (Kind::Expired, &[Topic::Approval, Topic::Run]),
         (Kind::Closed, &[Topic::Run]),
+        (Kind::Escalated, &[Topic::Run, Topic::Escalation]),
         (Kind::Stopped, &[Topic::Run]),
         (Kind::Head, &[Topic::Audit]),
     ] {

@@ -17,6 +17,7 @@ const SAID = {
   checking: () => "All steps are done; whether it helped must show",
   measured: (line) => `Measured ${number(line.value)}: ${line.answer.replace("_", " ")}`,
   undoing: (line) => `It is taken back: ${line.why}`,
+  escalated: (line) => `Handed to a person. Tried: ${line.tried.map((t) => `${t.is_undo ? "taking back " : ""}${t.step} (${t.action}) ${t.end.replace("_", " ")}`).join(", ")}`,
   closed: (line) => `${line.outcome.replace("_", " ")}: ${line.why}`,
 };
 const BAD = ["rolled_back", "escalated", "aborted"];
@@ -27,7 +28,7 @@ function words(line) {
   return el("div", {}, text, el("details", {}, el("summary", {}, "the line itself"), el("pre", {}, JSON.stringify(rest, null, 1))));
 }
 
-const kind = (line) => (line.record !== "closed" ? null : line.outcome === "verified" ? "good" : BAD.includes(line.outcome) ? "bad" : null);
+const kind = (line) => (line.record === "escalated" ? "bad" : line.record !== "closed" ? null : line.outcome === "verified" ? "good" : BAD.includes(line.outcome) ? "bad" : null);
 
 function draw(detail) {
   const { run, prediction } = detail;

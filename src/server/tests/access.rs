@@ -12,7 +12,7 @@ use crate::core::access::{Access, Login, Role, TokenHash};
 use crate::core::time::Timestamp;
 
 /// By hand and not from the server's table: v, o, p and a are viewer, operator, approver and admin; `*` is everybody, without a token too.
-const EXPECTED: [(&str, &str, &str); 26] = [
+const EXPECTED: [(&str, &str, &str); 25] = [
     ("GET", "/", "*"),
     ("GET", "/approvals", "*"),
     ("GET", "/runs/{run}", "*"),
@@ -30,7 +30,6 @@ const EXPECTED: [(&str, &str, &str); 26] = [
     ("GET", "/api/v1/runs", "vopa"),
     ("GET", "/api/v1/runs/{run}", "vopa"),
     ("POST", "/api/v1/runs/{run}/dry-run", "opa"),
-    ("POST", "/api/v1/predictions/{id}/propose", "opa"),
     ("POST", "/api/v1/playbooks/{name}/run", "opa"),
     ("GET", "/api/v1/playbooks/stats", "vopa"),
     ("POST", "/api/v1/playbooks/{name}/forgive", "pa"),
@@ -54,7 +53,6 @@ fn with_logins(mut view: Double, metrics_without_login: bool) -> Double {
 async fn ask(server: &Running, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
     let query = match path {
         path if path.contains("{word}") => "?token=t0",
-        path if path.ends_with("/propose") => "?playbook=free-space",
         path if path.ends_with("{name}/run") => "?on=a=b&dry_run=true",
         _ => "",
     };

@@ -28,7 +28,7 @@ use crate::server::report::{
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
 use crate::server::view::Word;
-use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError};
+use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, Subject, View, ViewError};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -184,20 +184,16 @@ impl View for Double {
         async move { if is_known { Ok(vec![trial]) } else { Err("it is over, or was never there".to_owned()) } }.boxed()
     }
 
-    fn propose(&self, prediction: String, playbook: String, by: String) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>> {
-        let is_known =
-            self.predictions.iter().any(|p| p.id.to_string() == prediction && p.suggested_playbooks.iter().any(|s| s.name == playbook));
-        let report = RunReport { proposed_by: Some(by), ..waiting_run() };
-        async move { Ok(if is_known { Ok(report) } else { Err("no such prediction is open".to_owned()) }) }.boxed()
-    }
-
     fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>> {
         let report = PlanReport {
             playbook: ask.playbook.clone(),
             about: "frees space".to_owned(),
             prediction: None,
             title: None,
-            labels: ask.on,
+            labels: match ask.subject {
+                Subject::Series(on) => on,
+                Subject::Open(_) => Labels::default(),
+            },
             service: String::new(),
             targets: Vec::new(),
             decision: Some(crate::core::gate::Decision::Deny),

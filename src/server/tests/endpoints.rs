@@ -191,7 +191,6 @@ async fn the_openapi_document_says_what_the_server_does() {
             "/api/v1/stop" | "/api/v1/resume" | "/api/v1/playbooks/{name}/forgive" => "?by=ann",
             "/api/v1/playbooks/{name}/run" => "?on=a=b&by=ann&dry_run=true",
             path if path.contains("{word}") => "?by=ann&token=t0",
-            path if path.ends_with("/propose") => "?by=ann&playbook=free-space",
             _ => "",
         };
         let (status, ..) = answer(server.http.request(method, server.url(&format!("{filled}{query}")))).await;
@@ -248,7 +247,7 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
     let id = server.view.predictions[0].id.to_string();
     for path in [
         format!("/api/v1/runs/{RUN}/dry-run"),
-        format!("/api/v1/predictions/{id}/propose?by=ann&playbook=free-space"),
+        format!("/api/v1/playbooks/free-space/run?about={id}&by=ann&dry_run=true"),
         "/api/v1/stop?by=ann".to_owned(),
         "/api/v1/resume?by=ann".to_owned(),
     ] {
@@ -257,8 +256,11 @@ async fn only_a_post_with_the_actions_own_token_says_yes_or_no() {
         assert_eq!(answer(elsewhere).await.0, 403, "{path}: a page from elsewhere");
         assert_eq!(ask(post.clone(), &path).await, 200, "{path}");
     }
-    assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?by=ann")).await, 400, "no playbook");
-    assert_eq!(ask(post.clone(), &format!("/api/v1/predictions/{id}/propose?playbook=free-space")).await, 400, "nobody proposes");
+    for (query, why) in
+        [("by=ann", "about nothing"), ("by=ann&on=a=b&about=p1", "about two"), ("about=p1", "nobody asks"), ("by=ann&on=a", "no labels")]
+    {
+        assert_eq!(ask(post.clone(), &format!("/api/v1/playbooks/free-space/run?{query}")).await, 400, "{why}");
+    }
     assert_eq!(ask(post.clone(), "/api/v1/runs/r00000000000000ff/dry-run").await, 409);
     let forgive = |name: &str| format!("/api/v1/playbooks/{name}/forgive?by=ann");
     assert_eq!((ask(post.clone(), &forgive("restart")).await, ask(post.clone(), &forgive("nothing")).await), (200, 404));

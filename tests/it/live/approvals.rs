@@ -125,8 +125,18 @@ fn a_leak_is_foretold_approved_in_a_browser_restarted_and_verified_and_one_that_
     browser.click(&format!("#{mendable} .go"));
     browser.click(&format!("#{stubborn} .go"));
     let became = |worker: &str, words: &str| format!("{}.innerText.includes({words:?})", card(worker));
+    let fared = || {
+        let stats = data(&portent, "/api/v1/playbooks/stats", "pt_vic");
+        let known = stats["playbooks"].as_array().into_iter().flatten().find(|known| known["playbook"] == "restart-worker").cloned();
+        known.map(|known| (known["rate"].as_f64().unwrap_or_default(), known["counts"].clone()))
+    };
+    assert_eq!(fared(), None, "nothing is known of it, which counts as a half");
     browser.wait_for("that the restart helped", &became("mendable", "done, and it helped"));
+    let (raised, counts) = fared().unwrap_or_default();
+    assert!(raised > 0.5 && counts["worked"] == 1, "{raised} {counts}");
     browser.wait_for("that the other did not", &became("stubborn", "did not help, and was taken back"));
+    let (lowered, counts) = fared().unwrap_or_default();
+    assert!(lowered < raised && counts["worked"] == 1 && counts["rolled_back"] == 1, "{lowered} after {raised}, {counts}");
     browser.show("approvals-done");
     assert_eq!((workers.restarts("mendable"), workers.restarts("stubborn"), workers.restored()), (1, 1, "stubborn\n".to_owned()));
     assert!(prometheus.query("worker_memory_ratio{worker='mendable'} < 0.5", None).len() == 1);
@@ -141,8 +151,14 @@ fn a_leak_is_foretold_approved_in_a_browser_restarted_and_verified_and_one_that_
     assert_eq!(again.status, 409, "what is over is not tried: {}", again.text());
     let detail = data(&portent, &format!("/api/v1/runs/{stubborn}"), "pt_vic");
     assert_eq!((&detail["run"]["outcome"], &detail["run"]["approved_by"]), (&"rolled_back".into(), &"ann".into()));
+    let handed_on = detail["audit"].as_array().and_then(|lines| lines.last()).cloned().unwrap_or_default();
+    assert_eq!((&handed_on["record"], handed_on["tried"].as_array().map(Vec::len)), (&"escalated".into(), Some(2)), "{handed_on:#}");
+    assert_eq!((&handed_on["tried"][0]["end"], &handed_on["tried"][1]["is_undo"]), (&"succeeded".into(), &true.into()));
+    browser.open(&format!("{}/runs/{stubborn}", portent.url));
+    browser.wait_for("what was tried", "document.body.innerText.includes('Handed to a person. Tried: restart it (command) succeeded')");
+    browser.show("run-escalated-1200");
     let id = detail["run"]["prediction"].as_str().unwrap_or_default();
-    let (is_done, said) = verb(&portent, "ann", &["approvals", "propose", id, "restart-worker"]);
+    let (is_done, said) = verb(&portent, "ann", &["playbooks", "run", "restart-worker", "--about", id]);
     assert!(!is_done && said.contains("already"), "{said}");
     let whole = PortentProcess::output(&["audit", "verify", "--data-dir", "data"], portent.process.dir());
     assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stdout));
@@ -174,8 +190,8 @@ fn what_nobody_answered_is_proposed_by_a_person_and_approved_by_another() {
         found.unwrap_or_else(|| panic!("{field} is never {wanted}\n{}", portent.tail()))
     };
     is_now("outcome", "expired");
-    let (is_proposed, said) = verb(&portent, "ann", &["approvals", "propose", id, "tell"]);
-    assert!(is_proposed && said.contains("waiting"), "{said}");
+    let (is_proposed, said) = verb(&portent, "ann", &["playbooks", "run", "tell", "--about", id]);
+    assert!(is_proposed && said.contains("a person is asked") && said.contains("waiting"), "{said}");
     let (is_taken, said) = verb(&portent, "olga", &["approvals", "approve", key]);
     assert!(!is_taken && said.contains("nobody waits for your word"), "an operator gets no token: {said}");
     let (is_taken, said) = verb(&portent, "ann", &["approvals", "approve", key]);

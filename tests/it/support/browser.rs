@@ -109,8 +109,13 @@ impl Browser {
         }
     }
 
+    /// Goes to a page. It is there when its body is: a page that has only begun to come has none, and may still be the old one.
     pub fn open(&mut self, url: &str) {
-        self.call("Page.navigate", json!({ "url": url }));
+        let loader = self.call("Page.navigate", json!({ "url": url }));
+        assert!(loader["errorText"].is_null(), "open {url}: {}", loader["errorText"]);
+        let is_there = format!("document.body !== null && document.readyState !== 'loading' && location.href.startsWith({url:?})");
+        let there = wait_until(SEEN_WITHIN, || (self.value(&is_there) == true).then_some(()));
+        assert!(there.is_some(), "{url} has never come: {}", self.value("location.href"));
     }
 
     /// The value of an expression in the page.
