@@ -156,7 +156,7 @@ impl Api {
             }
             Some(Fault::Endless) => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
-                while stream.write_all(&[b' '; 65_536]).is_ok() {}
+                while stream.write_all(&[b' '; 16_384]).is_ok() {}
                 return;
             }
             Some(Fault::RacedBy) => {
