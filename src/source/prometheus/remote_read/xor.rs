@@ -39,6 +39,7 @@ impl<'a> XorChunk<'a> {
     ///
     /// # Errors
     /// When the chunk is damaged. Nothing after it can be read then.
+    #[inline]
     pub fn next_sample(&mut self) -> Result<Option<(i64, f64)>, XorError> {
         if self.read == self.count {
             return Ok(None);
