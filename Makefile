@@ -12,6 +12,8 @@ CARGO ?= cargo
 MOLD := $(shell command -v mold >/dev/null 2>&1 && echo "mold -run")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 FLAGS := --release --locked
+# Where cargo puts what it builds.
+BUILT := $(abspath $(or $(CARGO_TARGET_DIR),target))/release
 # What the default build leaves out: of the models alone, so that nothing large is compiled twice.
 OPTIONAL := --package portent-models --features prophet
 
@@ -60,14 +62,14 @@ side-by-side:
 	@test -x target/side-by-side/bin/python || python3 -m venv target/side-by-side
 	@while read -r package; do target/side-by-side/bin/pip install --quiet "$$package" || echo "cannot be installed: $$package"; \
 		done < benches/side_by_side/requirements.txt
-	target/side-by-side/bin/python benches/side_by_side/side_by_side.py
+	target/side-by-side/bin/python benches/side_by_side/side_by_side.py --portent $(BUILT)/portent
 
 # Python 3.11 or newer with venv; the packages are pinned and installed into target/.
 notebooks: test-packages
 	$(MOLD) $(CARGO) build $(FLAGS)
 	@test -x target/notebooks/bin/python || python3 -m venv target/notebooks
 	target/notebooks/bin/pip install --quiet --requirement notebooks/requirements.txt
-	target/notebooks/bin/python notebooks/run.py $(ARGS)
+	PORTENT=$(BUILT)/portent target/notebooks/bin/python notebooks/run.py $(ARGS)
 
 check: fmt lint rules deny
 
