@@ -171,7 +171,9 @@ impl Line {
 
     /// Moves the base to the oldest point that is still in the range.
     fn begin(&mut self, at: Timestamp) {
-        self.points.retain(|point| at - point.at < self.range);
+        while self.points.front().is_some_and(|oldest| at - oldest.at >= self.range) {
+            self.points.pop_front();
+        }
         self.base = self.points.front().map_or(at, |oldest| oldest.at);
         self.sums = Sums::default();
         for point in &mut self.points {

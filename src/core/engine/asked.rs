@@ -77,6 +77,11 @@ impl Default for Asked {
 }
 
 impl Asked {
+    /// Whether both a likelihood and an interval are waiting: another look would take nothing.
+    pub fn is_full(&self) -> bool {
+        self.due_at != Timestamp::MIN && self.waits
+    }
+
     /// Takes a likelihood, unless one is waiting.
     pub fn take(&mut self, at: Timestamp, outlook: &Outlook, watch: &Watch) {
         if self.due_at == Timestamp::MIN {

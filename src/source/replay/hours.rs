@@ -12,6 +12,8 @@ use crate::core::time::{Span, Timestamp};
 
 /// Samples kept in memory at most, 16 bytes each: 32 MB, within which most files are never written anywhere.
 const MAX_HELD: usize = 2 << 20;
+/// Room that a new hour is given at most, in samples: those of a thousand series at a minute, a megabyte.
+const MOST_AHEAD: usize = 1 << 16;
 /// Bytes of one sample in the file: series, milliseconds since the hour began, value.
 const RECORD_BYTES: usize = 16;
 /// An hour: a minute's samples of a hundred thousand series, the most of one watch, come to 100 MB.
@@ -72,7 +74,9 @@ impl Hours {
             let next = self.hours.len();
             let slot = *self.by_number.entry(number).or_insert(next);
             if slot == next {
-                self.hours.push(Hour { number, held: Vec::new(), aside: Vec::new() });
+                // As much as the hour before: what grows by doubling is copied as often.
+                let held = self.hours.get(self.last.1).map_or(0, |before| before.held.len().min(MOST_AHEAD));
+                self.hours.push(Hour { number, held: Vec::with_capacity(held), aside: Vec::new() });
             }
             self.last = (number, slot);
         }

@@ -2,9 +2,12 @@
 //! them there within the horizon, and those that a forecast found safe some hours ago and that do nothing new.
 //!
 //! A look fits a forecast and most series are healthy; this reads the week's hours once. It errs towards looking: a series that leaves
-//! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope is looked at.
+//! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope, as far as that is not
+//! the rise of every day, is looked at.
 
 use std::collections::VecDeque;
+
+use portent_models::baseline::SLOTS;
 
 use super::{HOT_LIKELIHOOD, Shard};
 use crate::core::civil;
@@ -24,6 +27,8 @@ const SAFE_BUCKETS: [(f32, i64, i64); 3] = [(0.005, 24, 1), (0.02, 8, 2), (HOT_L
 const RECENT_BUCKETS: i64 = 4;
 /// The slope of the past days, and of the last hours, is continued over the horizon at this many times its steepness.
 const STEEPER: f64 = 1.5;
+/// A day's shape that falls by more than this share of its range within an hour is the tooth of a saw.
+const ONE_FALL: f64 = 0.5;
 /// Hours that must be known: less is no week to judge by.
 const LEAST_HOURS: usize = 24;
 
@@ -56,12 +61,41 @@ impl Shard {
         if at.as_millis().div_euclid(bucket_ms).rem_euclid(holds) == own {
             return false;
         }
-        let toward = if limit.side == Side::Above { 1.0 } else { -1.0 };
-        // A leak that was restarted yesterday has no slope of days, but one of hours.
-        let before = self.block.bucket_moments(row, self.block.newest_bucket() - RECENT_BUCKETS);
-        let recent = if before.count > 0.0 { (value - before.mean) / (RECENT_BUCKETS * bucket_ms) as f64 } else { 0.0 };
-        let growth = (toward * self.block.summary(row).slope).max(toward * recent) * watch.horizon.as_millis() as f64;
-        STEEPER * growth < toward * (state.threshold - value) && !self.has_left(row, value, limit.side, at, watch)
+        self.is_short_of(row, value, limit.side, at, watch) && !self.has_left(row, value, limit.side, at, watch)
+    }
+
+    /// Whether the series stays short of its threshold over the horizon if it goes on as in the past days and in the last hours.
+    ///
+    /// A leak that was restarted yesterday has no slope of days, but one of hours. A morning's rise has that, too, and continued over the
+    /// horizon it would have every rhythm looked at hour by hour: where the day's shape is believed, what it says of these hours is none of
+    /// their slope, and the way that is left begins at the upper edge of normal at the day's peak. Not where a day ends in one fall: what is
+    /// restarted each night goes on to rise on the night that it is not. And only as long as what the series was told waits for its truth:
+    /// the watch would else learn from fewer of its answers.
+    fn is_short_of(&self, row: usize, value: f64, side: Side, at: Timestamp, watch: &Watch) -> bool {
+        let toward = if side == Side::Above { 1.0 } else { -1.0 };
+        let (bucket_ms, horizon_ms) = (self.block.geometry().bucket_ms, watch.horizon.as_millis() as f64);
+        let summary = self.block.summary(row);
+        let hour = self.block.newest_bucket() - RECENT_BUCKETS;
+        let before = self.block.bucket_moments(row, hour);
+        let gone = if before.count > 0.0 { toward * (value - before.mean) } else { 0.0 };
+        let left = toward * (self.rows[row].threshold - value);
+        let growth = |gone: f64| (toward * summary.slope).max(gone / (RECENT_BUCKETS * bucket_ms) as f64) * horizon_ms;
+        if STEEPER * growth(gone) < left {
+            return true;
+        }
+        if !summary.seasonal || !self.rows[row].asked.is_full() {
+            return false;
+        }
+        let shape = |civil: f64| toward * self.block.shape_at(row, civil);
+        let day: [f64; SLOTS] = std::array::from_fn(|slot| shape(slot as f64 + 0.5));
+        let (bottom, peak) = day.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
+        if (0..SLOTS).any(|slot| day[slot] - day[(slot + 1) % SLOTS] > ONE_FALL * (peak - bottom)) {
+            return false;
+        }
+        let civil = |at: Timestamp| civil::hour_of_day(&watch.zone, at);
+        let now = shape(civil(at));
+        let by_shape = now - shape(civil(Timestamp::from_millis(hour * bucket_ms + bucket_ms / 2)));
+        STEEPER * growth(gone - by_shape).max(0.0) < left - (peak - now).max(0.0) - watch.baseline.sigma * summary.scale
     }
 
     /// See the module.
@@ -197,6 +231,22 @@ mod tests {
         shard.rows[0].likelihood = 0.0;
         let short = Watch { horizon: Span::HOUR, ..watch.clone() };
         assert!((0..6).all(|hour| !shard.is_still_safe(0, 0.5, &limit, at(end + 12 * hour), &short)), "an hour's safety is over in one");
+    }
+
+    #[test]
+    fn a_rise_of_every_morning_rests_where_its_peak_stays_clear_of_the_threshold() {
+        let day = |i: i64| (i as f64 / DAY as f64 * std::f64::consts::TAU).sin();
+        let rests = |peak: f64, more: f64| {
+            let usual = |i: i64| peak - 0.25 + 0.25 * day(i) + 0.005 * noise(i);
+            let (mut shard, watch) = fed(6 * DAY, usual);
+            shard.rows[0].likelihood = 0.01;
+            let limit = watch.limit.clone().unwrap();
+            // One of two hours in a row is not its own.
+            [0, 12].iter().any(|i| shard.is_still_safe(0, usual(6 * DAY + i) + more, &limit, at(6 * DAY + i), &watch))
+        };
+        assert!(rests(0.7, 0.0), "six hours like this would bring it there, but it turns at 0.7 each day");
+        assert!(!rests(0.88, 0.0), "its peak is nearly there");
+        assert!(!rests(0.7, 0.05), "it rises faster than each morning");
     }
 
     #[test]
