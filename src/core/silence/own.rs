@@ -253,12 +253,12 @@ impl Silences {
         Some(Covered { id: Some(longest.id), by, until: longest.ends_at })
     }
 
-    pub(in crate::core) fn put(&mut self, silence: &OwnSilence, at: Timestamp) {
+    pub fn put(&mut self, silence: &OwnSilence, at: Timestamp) {
         self.0.insert(silence.id, silence.clone());
         self.forget(at);
     }
 
-    pub(in crate::core) fn expire(&mut self, id: SilenceId, by: &str, at: Timestamp) {
+    pub fn expire(&mut self, id: SilenceId, by: &str, at: Timestamp) {
         if let Some(silence) = self.0.get_mut(&id) {
             (silence.expired_at, silence.expired_by) = (Some(at), Some(by.to_owned()));
         }

@@ -18,6 +18,7 @@ use crate::core::learn::{Case, End, How, Learned, Stats, Trial};
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::run::RunKey;
+use crate::core::silence::own::{OwnSilence, SilenceError, SilenceId, Silences, State as Standing, Until, Wish};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::{Impact, Side};
@@ -27,6 +28,7 @@ use crate::server::report::{
     finite,
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
+use crate::server::silence_report::{PredictionReport, SilenceReport};
 use crate::server::view::Word;
 use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, Subject, View, ViewError};
 
@@ -47,6 +49,7 @@ pub struct Double {
     /// Questions about series fail; about anomalies panic.
     pub broken: AtomicBool,
     pub runs: Mutex<Vec<RunReport>>,
+    pub silences: Mutex<Silences>,
     pub reload_error: Mutex<Option<String>>,
     pub reloads_begun: AtomicUsize,
     pub reloads_ended: AtomicUsize,
@@ -107,7 +110,7 @@ impl View for Double {
         }
     }
 
-    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>> {
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<PredictionReport>, ViewError>> {
         async move {
             if self.hang.load(Ordering::Relaxed) {
                 let released = self.release.notified();
@@ -119,7 +122,9 @@ impl View for Double {
                     && filter.watch.as_ref().is_none_or(|watch| p.watch == *watch)
                     && filter.since.is_none_or(|since| p.updated_at >= since)
             };
-            Ok(self.predictions.iter().filter(wanted).take(filter.limit).cloned().collect())
+            let silences = self.silences.lock().unwrap();
+            let report = |p: &Prediction| PredictionReport { prediction: p.clone(), silenced: silences.covering(p, NOW) };
+            Ok(self.predictions.iter().filter(wanted).take(filter.limit).map(report).collect())
         }
         .boxed()
     }
@@ -207,6 +212,32 @@ impl View for Double {
         async move { Ok(said) }.boxed()
     }
 
+    fn silences(&self) -> Vec<SilenceReport> {
+        self.silences.lock().unwrap().all().map(silence_report).collect()
+    }
+
+    fn silence(&self, wish: Wish) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        let made = OwnSilence::new(wish, NOW);
+        let said = made.map(|made| {
+            self.silences.lock().unwrap().put(&made, NOW);
+            silence_report(&made)
+        });
+        async move { Ok(said) }.boxed()
+    }
+
+    fn unsilence(&self, id: SilenceId, by: String) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        let mut silences = self.silences.lock().unwrap();
+        let said = match silences.get(id).map(|known| known.state(NOW)) {
+            None => Err(SilenceError::Unknown { id }),
+            Some(Standing::Expired) => Err(SilenceError::Over { id, since: NOW }),
+            Some(_) => {
+                silences.expire(id, &by, NOW);
+                silences.get(id).map(silence_report).ok_or(SilenceError::Unknown { id })
+            }
+        };
+        async move { Ok(said) }.boxed()
+    }
+
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>> {
         async move { Ok(is_stopped.then_some(by)) }.boxed()
     }
@@ -245,6 +276,19 @@ impl View for Double {
         }
         .boxed()
     }
+}
+
+fn silence_report(silence: &OwnSilence) -> SilenceReport {
+    SilenceReport { silence: silence.clone(), state: silence.state(NOW), predictions_open: 1 }
+}
+
+/// Of the second host, which has an open prediction.
+pub fn silences() -> Silences {
+    let matchers = vec!["service=host-1".parse().unwrap(), "mountpoint=~/var.*".parse().unwrap()];
+    let wish = Wish { matchers, starts_at: None, until: Until::For(Span::HOUR), by: "ann".into(), comment: "moving it".into() };
+    let mut silences = Silences::default();
+    silences.put(&OwnSilence::new(wish, NOW).unwrap(), NOW);
+    silences
 }
 
 pub fn labels(n: usize) -> Labels {
@@ -427,6 +471,7 @@ pub fn busy() -> Double {
         series: (0..500).map(series).collect(),
         anomalies: vec![anomaly()],
         runs: Mutex::new(vec![waiting_run()]),
+        silences: Mutex::new(silences()),
         ..Double::default()
     }
 }
