@@ -125,6 +125,7 @@ impl Runs {
             Record::ClockSet { by } => {
                 self.learned.shift(*by);
                 self.history.shift(*by);
+                self.silences.shift(*by);
                 self.runs.values_mut().for_each(|run| run.shift(*by));
             }
         }

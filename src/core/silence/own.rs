@@ -1,7 +1,8 @@
 //! Silences of our own: who wants to hear nothing of what, until when, and why.
 //!
 //! They are records of the audit like a stop, and [`Silences`] is their sum: so a restart keeps them, and who silenced what can be shown.
-//! Their times are people's, by the wall clock: a clock that is set right moves the time and not the silence.
+//! One that is asked for until a time ends at that time by the wall clock, whatever becomes of the clock; one that is asked for from now on and
+//! for so long lasts that long, so it moves with a clock that is set.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -136,6 +137,9 @@ pub struct OwnSilence {
     pub matchers: Vec<Matcher>,
     pub starts_at: Timestamp,
     pub ends_at: Timestamp,
+    /// How long, where that is what was asked for, from the moment it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
     pub by: String,
     pub comment: String,
     pub made_at: Timestamp,
@@ -182,8 +186,13 @@ impl OwnSilence {
         if ends_at <= starts_at {
             return Err(SilenceError::EndsTooEarly { starts_at, ends_at });
         }
-        let id = SilenceId::of(&matchers, &[starts_at, ends_at, now], &[&by, &comment]);
-        Ok(Self { id, matchers, starts_at, ends_at, by, comment, made_at: now, expired_at: None, expired_by: None })
+        let lasts = if let Until::For(lasts) = until { Some(lasts).filter(|_| starts_at == now) } else { None };
+        let id = SilenceId::of(
+            &matchers,
+            &[starts_at, ends_at, now],
+            &[&by, &comment, &lasts.map(|lasts| lasts.to_string()).unwrap_or_default()],
+        );
+        Ok(Self { id, matchers, starts_at, ends_at, lasts, by, comment, made_at: now, expired_at: None, expired_by: None })
     }
 
     /// From then on it is of nothing.
@@ -195,7 +204,8 @@ impl OwnSilence {
         // What somebody ended stays so, also when the clock is set back.
         if self.expired_at.is_some() || now >= self.ends_at {
             State::Expired
-        } else if now < self.starts_at {
+        } else if now < self.starts_at && self.starts_at != self.made_at {
+            // One that was to begin at once has begun, also when the clock is set back.
             State::Pending
         } else {
             State::Active
@@ -261,6 +271,15 @@ impl Silences {
     pub fn expire(&mut self, id: SilenceId, by: &str, at: Timestamp) {
         if let Some(silence) = self.0.get_mut(&id) {
             (silence.expired_at, silence.expired_by) = (Some(at), Some(by.to_owned()));
+        }
+    }
+
+    /// The clock was set by so much.
+    pub fn shift(&mut self, by: Span) {
+        for silence in self.0.values_mut().filter(|silence| silence.lasts.is_some()) {
+            for time in [&mut silence.made_at, &mut silence.starts_at, &mut silence.ends_at] {
+                *time = *time + by;
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use reqwest::Method;
 
-use super::double::{Double, RUN, busy, silences};
+use super::double::{Double, RUN, busy};
+use super::silenced::silences;
 use super::*;
 use crate::core::access::{Access, Login, Role, TokenHash};
 use crate::core::time::Timestamp;

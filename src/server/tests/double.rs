@@ -9,16 +9,13 @@ use tokio::sync::Notify;
 
 use crate::core::access::Access;
 use crate::core::anomaly::{Anomaly, OddView, Why};
-use crate::core::explain::{
-    AheadSaid, BandSaid, BreachSaid, Explanation, ForecastSaid, HistorySaid, MemberSaid, NormalSaid, ProfileSaid, Said, ScoreSaid,
-    WidthsSaid,
-};
+use crate::core::explain::Explanation;
 use crate::core::labels::Labels;
 use crate::core::learn::{Case, End, How, Learned, Stats, Trial};
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::run::RunKey;
-use crate::core::silence::own::{OwnSilence, SilenceError, SilenceId, Silences, State as Standing, Until, Wish};
+use crate::core::silence::own::{SilenceError, SilenceId, Silences, Wish};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::{Impact, Side};
@@ -31,6 +28,9 @@ use crate::server::run_report::{RunDetail, RunReport, TrialReport};
 use crate::server::silence_report::{PredictionReport, SilenceReport};
 use crate::server::view::Word;
 use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, Subject, View, ViewError};
+
+use super::explained::explanation;
+use super::silenced::{add, expire, report, silences};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -123,8 +123,8 @@ impl View for Double {
                     && filter.since.is_none_or(|since| p.updated_at >= since)
             };
             let silences = self.silences.lock().unwrap();
-            let report = |p: &Prediction| PredictionReport { prediction: p.clone(), silenced: silences.covering(p, NOW) };
-            Ok(self.predictions.iter().filter(wanted).take(filter.limit).map(report).collect())
+            let shown = |p: &Prediction| PredictionReport { prediction: p.clone(), silenced: silences.covering(p, NOW) };
+            Ok(self.predictions.iter().filter(wanted).take(filter.limit).map(shown).collect())
         }
         .boxed()
     }
@@ -213,28 +213,16 @@ impl View for Double {
     }
 
     fn silences(&self) -> Vec<SilenceReport> {
-        self.silences.lock().unwrap().all().map(silence_report).collect()
+        self.silences.lock().unwrap().all().map(report).collect()
     }
 
     fn silence(&self, wish: Wish) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
-        let made = OwnSilence::new(wish, NOW);
-        let said = made.map(|made| {
-            self.silences.lock().unwrap().put(&made, NOW);
-            silence_report(&made)
-        });
+        let said = add(&self.silences, wish);
         async move { Ok(said) }.boxed()
     }
 
     fn unsilence(&self, id: SilenceId, by: String) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
-        let mut silences = self.silences.lock().unwrap();
-        let said = match silences.get(id).map(|known| known.state(NOW)) {
-            None => Err(SilenceError::Unknown { id }),
-            Some(Standing::Expired) => Err(SilenceError::Over { id, since: NOW }),
-            Some(_) => {
-                silences.expire(id, &by, NOW);
-                silences.get(id).map(silence_report).ok_or(SilenceError::Unknown { id })
-            }
-        };
+        let said = expire(&self.silences, id, &by);
         async move { Ok(said) }.boxed()
     }
 
@@ -276,19 +264,6 @@ impl View for Double {
         }
         .boxed()
     }
-}
-
-fn silence_report(silence: &OwnSilence) -> SilenceReport {
-    SilenceReport { silence: silence.clone(), state: silence.state(NOW), predictions_open: 1 }
-}
-
-/// Of the second host, which has an open prediction.
-pub fn silences() -> Silences {
-    let matchers = vec!["service=host-1".parse().unwrap(), "mountpoint=~/var.*".parse().unwrap()];
-    let wish = Wish { matchers, starts_at: None, until: Until::For(Span::HOUR), by: "ann".into(), comment: "moving it".into() };
-    let mut silences = Silences::default();
-    silences.put(&OwnSilence::new(wish, NOW).unwrap(), NOW);
-    silences
 }
 
 pub fn labels(n: usize) -> Labels {
@@ -372,55 +347,6 @@ pub fn series(n: usize) -> SeriesReport {
         state: if learning { SeriesState::Learning } else { SeriesState::Normal },
         profile: "saturating-gauge".into(),
         inherited_from: 3 * usize::from(learning),
-    }
-}
-
-/// Every second one knows nothing yet.
-pub fn explanation(series: &SeriesReport, n: usize) -> Explanation {
-    let said = |text: &str| Said { kind: "name".into(), text: text.into() };
-    let known = n.is_multiple_of(2);
-    Explanation {
-        watch: Some(series.watch.clone()),
-        series: series.labels.to_string(),
-        labels: series.labels.clone(),
-        at: known.then_some(NOW),
-        value: known.then_some(0.5),
-        profile: ProfileSaid {
-            name: "gauge".into(),
-            lower: known.then_some(0.0),
-            upper: None,
-            seasonal: true,
-            resets: false,
-            deadline: false,
-            reasons: vec![said("bytes")],
-        },
-        history: HistorySaid { span_s: 3600.0, needed_s: 86_400.0, inherited_from: 3, wider: known.then_some(1.5) },
-        periods_s: vec![86_400.0],
-        normal: known.then_some(NormalSaid { expected: 0.5, lower: 0.4, upper: 0.6 }),
-        score: known.then(|| ScoreSaid { score: 0.2, sigmas: -0.1, view: "level".into(), per_week: None, text: "usual".into() }),
-        forecast: known.then(|| ForecastSaid {
-            model: "ensemble".into(),
-            step_s: 3600.0,
-            origins: 24,
-            members: vec![MemberSaid { rule: "drift".into(), weight: 1.0 }],
-            ahead: vec![AheadSaid {
-                at: NOW,
-                median: 0.5,
-                bands: vec![BandSaid { level: 0.8, lower: 0.4, upper: 0.6 }],
-                typical_error: 0.01,
-            }],
-            widths: Some(WidthsSaid { near: 1.2, far: 0.9, settled: 40 }),
-        }),
-        breach: known.then(|| BreachSaid {
-            side: Side::Above,
-            threshold: 0.9,
-            horizon_s: 86_400.0,
-            likelihood: 0.1,
-            eta_s: [Some(60.0), None, None],
-            base_rate: None,
-            reasons: vec![said("rising")],
-        }),
-        not_said: vec!["no more".into()],
     }
 }
 

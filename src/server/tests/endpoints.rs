@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::double::{Double, NOW, RUN, busy, prediction, silences};
+use super::double::{Double, NOW, RUN, busy, prediction};
+use super::silenced::silences;
 use super::*;
 use crate::core::prediction::{Prediction, State};
 use crate::core::time::Span;

@@ -69,8 +69,8 @@ fn what_is_silenced_is_shown_and_neither_told_nor_acted_upon_until_somebody_ends
     assert_eq!((&prediction["silenced"]["id"], &prediction["silenced"]["by"]), (&id.into(), &"ann (moving it)".into()));
     let refused = || portent.data("/api/v1/runs").as_array()?.iter().find(|run| run["outcome"] == "refused").cloned();
     let refused = wait_until(SOON, refused).unwrap_or_else(|| panic!("no gate was asked\n{}", portent.tail()));
-    let why = refused["reasons"][0].as_str().unwrap();
-    assert!(why.starts_with("silenced by ann (moving it) until ") && why.contains(id), "{why}");
+    let is_why = |why: &Value| why.as_str().is_some_and(|why| why.starts_with("silenced by ann (moving it) until ") && why.contains(id));
+    assert!(refused["reasons"].as_array().unwrap().iter().any(is_why), "{refused:#}");
     let quiet = |portent: &Running| {
         thread::sleep(LONG_ENOUGH);
         let told: Vec<Value> = [&hook, &alerts].iter().flat_map(|one| one.received()).map(|event| event.json()).collect();

@@ -99,6 +99,7 @@ impl Storm {
                 self.saw("heard again");
                 self.silenced.remove(silence).ok_or("the end of a silence that was not there")?;
             }
+            Record::ClockSet { by } => self.silenced.values_mut().for_each(|(_, until)| *until = *until + *by),
             Record::Forgiven { playbook, .. } => {
                 self.saw("forgiven");
                 self.lessons.retain(|(name, _), _| name != playbook);
