@@ -16,12 +16,12 @@ use crate::server::silence_report::SilenceReport;
 
 const EXAMPLES: &str = "Examples:
   portent silence add service=shop 'mountpoint=~/data.*' --for 2h --comment \"moving the data\"
-  portent silence add watch=memory --from 2026-12-01T22:00:00Z --until 2026-12-02T04:00:00Z --comment \"a load test\"
+  portent silence add watch=memory --from 2026-12-01T22:00:00Z --for 6h --comment \"load test\"
   portent silence list
   portent silence expire s0123456789abcdef
 
-What is under one is shown and not told, and no playbook is run about it. Labels are those of its series, and
-alertname (its code), watch and service.";
+What is under one is shown and not told, and no playbook is run about it.
+Labels are those of its series, and alertname (its code), watch and service.";
 
 /// Hears nothing of something for a while: no webhook, no alert, no playbook
 #[derive(Debug, Args)]
