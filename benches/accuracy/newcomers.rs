@@ -45,7 +45,9 @@ pub fn measure(_: &Portent, sets: &[Set]) -> Vec<Line> {
             let siblings: Vec<&Series> =
                 set.series.iter().filter(|s| s.name != newcomer.name && stem(&s.name) == stem(&newcomer.name)).collect();
             if siblings.len() >= LEAST_SIBLINGS {
-                STARTS_H.into_iter().for_each(|start| judge(set, newcomer, &siblings, start, &mut figures));
+                for start in STARTS_H {
+                    judge(set, newcomer, &siblings, start, &mut figures);
+                }
             }
         }
         let [with, without, naive] = &figures;

@@ -268,7 +268,7 @@ impl Backtest {
                     *last = prediction.clone();
                     // Not the engine's to say: within one window a prediction is raised and settled before anybody hears of it.
                     if self.acted.is_about(prediction) {
-                        last.truth = last.truth.map(|truth| truth.acted_upon());
+                        last.truth = last.truth.map(crate::core::prediction::Truth::acted_upon);
                     }
                 }
             }

@@ -62,8 +62,8 @@ pub fn read(text: &str, cx: &mut Cx) -> Option<Config> {
     // A calendar of all: of each watch that has none of its own.
     let days = fields.take("calendar").map(|n| calendar::read(n, cx)).unwrap_or_default();
     watches.iter_mut().filter(|watch| watch.special_days.is_empty()).for_each(|watch| watch.special_days.clone_from(&days));
-    if watches.is_empty() && cx.errors.is_empty() {
-        cx.error_hint(root.at, "nothing is watched", "add `packs: [node]` (see `portent packs list`) or `watches:`");
+    if watches.is_empty() && checks.is_empty() && cx.errors.is_empty() {
+        cx.error_hint(root.at, "nothing is watched", "add `packs: [node]` (see `portent packs list`), `watches:` or `checks:`");
     }
     let notify = fields.take("notify").map(|n| read_notify(n, cx)).unwrap_or_default();
     let interval = fields.take("interval").and_then(|n| cx.span(n, "interval", Span::SECOND, Span::HOUR)).unwrap_or(DEFAULT_INTERVAL);

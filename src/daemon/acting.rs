@@ -117,9 +117,9 @@ impl News {
 
 impl Acting {
     /// With what the ledger holds; without entries where its audit is not whole.
-    pub fn new(entries: Option<Vec<Entry>>, head: Head, actuators: Actuators, clients: Clients) -> Self {
-        let is_broken = AtomicBool::new(entries.is_none());
-        let runs = Runs::restore(entries.unwrap_or_default());
+    pub fn new(runs: Option<Runs>, head: Head, actuators: Actuators, clients: Clients) -> Self {
+        let is_broken = AtomicBool::new(runs.is_none());
+        let runs = runs.unwrap_or_default();
         Self {
             is_broken,
             is_behind: AtomicBool::new(false),
@@ -349,11 +349,12 @@ async fn write_down(shared: &Shared, records: &[Entry], runs: &Runs) -> Result<(
 
 /// The state is what the ledger holds. Whether that could be read.
 async fn restore(shared: &Shared, runs: &mut Runs) -> bool {
-    let entries = shared.ledger.audit_entries().await;
-    let was_behind = shared.acting.is_behind.swap(entries.is_err(), Ordering::AcqRel);
-    match entries {
-        Ok(entries) => {
-            *runs = Runs::restore(entries);
+    let mut read = Runs::default();
+    let outcome = shared.ledger.audit_records(|entry| read.take_in(entry)).await;
+    let was_behind = shared.acting.is_behind.swap(outcome.is_err(), Ordering::AcqRel);
+    match outcome {
+        Ok(()) => {
+            *runs = read;
             shared.acting.show_silences(runs);
             true
         }

@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::config::server::OPEN_HINT;
 use crate::core::engine::{Effect, Engine};
 use crate::core::prediction::Prediction;
+use crate::core::run::{Entry, Runs};
 use crate::core::time::Span;
 use crate::ledger::chain::Finding;
 use crate::ledger::{LastEvent, Ledger, LedgerError};
@@ -245,17 +246,24 @@ async fn open_acting(
     clients: &Clients,
     metrics: &Metrics,
 ) -> Result<(Acting, Option<String>), DaemonError> {
-    let (entries, wrong) = match ledger.audit_verify(None).await? {
-        Finding::Whole { .. } => (Some(ledger.audit_entries().await?), None),
+    let (runs, wrong) = match ledger.audit_verify(None).await? {
+        Finding::Whole { .. } => {
+            let (mut runs, mut memory) = (Runs::default(), metrics.acting.memory());
+            let both = |entry: &Entry| {
+                runs.take_in(entry);
+                memory.take_in(entry);
+            };
+            ledger.audit_records(both).await?;
+            (Some(runs), None)
+        }
         found => {
             let why = format!("the audit is not whole: {found:?}; nothing is done until a person has looked (portent audit verify)");
             tracing::error!("{why}");
             (None, Some(why))
         }
     };
-    metrics.acting.remember(entries.iter().flatten());
     let head = ledger.audit_head().await?;
-    Ok((Acting::new(entries, head, actuators, clients.clone()), wrong))
+    Ok((Acting::new(runs, head, actuators, clients.clone()), wrong))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {

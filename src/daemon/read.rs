@@ -42,7 +42,10 @@ impl Round {
 }
 
 /// Reads what is new for all watches of one source.
-pub async fn source(shared: Arc<Shared>, client: Arc<PrometheusClient>, watches: Vec<(usize, Arc<Watch>)>, now: Timestamp) {
+pub async fn source(shared: Arc<Shared>, name: String, client: Arc<PrometheusClient>, watches: Vec<(usize, Arc<Watch>)>, now: Timestamp) {
+    if watches.is_empty() {
+        return idle(&shared, &name, &client, now).await;
+    }
     let round = Round::default();
     stream::iter(watches)
         .for_each_concurrent(WATCHES_AT_ONCE, |(index, watch)| {
@@ -56,6 +59,25 @@ pub async fn source(shared: Arc<Shared>, client: Arc<PrometheusClient>, watches:
             }
         })
         .await;
+}
+
+/// A source that nothing is watched at is still asked by playbooks, so whether it is there is worth knowing.
+async fn idle(shared: &Shared, name: &str, client: &PrometheusClient, now: Timestamp) {
+    let began = Instant::now();
+    let answer = client.instant("vector(1)", now, None).await;
+    count_request(shared, began, answer.as_ref().map_or_else(outcome, |_| RequestOutcome::Ok));
+    let mut health = shared.health();
+    let Some(source) = health.sources.get_mut(name) else { return };
+    match answer {
+        Ok(_) => (source.up, source.last_success) = (true, Some(now)),
+        Err(error) => {
+            let text = error.to_string();
+            if source.last_error.as_ref() != Some(&text) {
+                tracing::warn!(source = name, error = text, "could not ask");
+            }
+            (source.up, source.last_error) = (false, Some(text));
+        }
+    }
 }
 
 /// What a reading came to.

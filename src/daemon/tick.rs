@@ -115,7 +115,7 @@ impl Ticker {
                 source.reading_since = Some(now);
             }
             let own = watches.iter().enumerate().filter(|(_, w)| *w.source == **name).map(|(i, w)| (i, w.clone())).collect();
-            let reading = read::source(self.shared.clone(), client.clone(), own, now);
+            let reading = read::source(self.shared.clone(), name.clone(), client.clone(), own, now);
             let name = name.clone();
             self.readings.spawn(async move {
                 reading.await;

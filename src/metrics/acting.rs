@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::label::{ApprovalAnswer, ClosedLabel as _, DecisionLabel, OutcomeLabel};
 use super::{add, add_family, add_unit};
 use crate::core::gate::Decision;
-use crate::core::run::{Entry, Outcome, Record, Run};
+use crate::core::run::{Entry, Outcome, Record, Run, RunKey};
 use crate::core::time::{Span, Timestamp};
 
 /// Playbooks with series of their own: ten are bundled, and people write as many again, not a hundred.
@@ -131,18 +131,9 @@ impl ActingMetrics {
         }
     }
 
-    /// What the ledger holds from before the start, for what a process can't count by itself.
-    pub fn remember<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
-        let mut by_people = BTreeSet::new();
-        for entry in entries {
-            match &entry.record {
-                Record::Approved { run, .. } => drop(by_people.insert(*run)),
-                Record::Claimed { run, .. } if !by_people.contains(run) => self.begun(entry.at),
-                Record::Stopped { .. } => drop(self.stopped.set(1)),
-                Record::Resumed { .. } => drop(self.stopped.set(0)),
-                _ => {}
-            }
-        }
+    /// What takes in what the ledger holds from before the start, for what a process can't count by itself.
+    pub fn memory(&self) -> Memory<'_> {
+        Memory { metrics: self, by_people: BTreeSet::new() }
     }
 
     fn begun(&self, at: Timestamp) {
@@ -170,6 +161,28 @@ impl ActingMetrics {
         self.playbook_runs.get_or_create(&PlaybookRun { playbook, outcome: OutcomeLabel::from(outcome).value() }).inc();
         if outcome == Outcome::Verified {
             self.recovery_s.observe(std::cmp::max(at - run.proposed_at, Span::ZERO).as_secs_f64());
+        }
+    }
+}
+
+/// See [`ActingMetrics::memory`].
+#[derive(Debug)]
+pub struct Memory<'a> {
+    metrics: &'a ActingMetrics,
+    /// Approved, and neither begun nor closed so far.
+    by_people: BTreeSet<RunKey>,
+}
+
+impl Memory<'_> {
+    /// The next record.
+    pub fn take_in(&mut self, entry: &Entry) {
+        match &entry.record {
+            Record::Approved { run, .. } => drop(self.by_people.insert(*run)),
+            Record::Claimed { run, .. } if !self.by_people.remove(run) => self.metrics.begun(entry.at),
+            Record::Closed { run, .. } => drop(self.by_people.remove(run)),
+            Record::Stopped { .. } => drop(self.metrics.stopped.set(1)),
+            Record::Resumed { .. } => drop(self.metrics.stopped.set(0)),
+            _ => {}
         }
     }
 }
@@ -261,7 +274,10 @@ mod tests {
         ] {
             assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
         }
-        after.acting.remember(&entries);
+        let mut memory = after.acting.memory();
+        for entry in &entries {
+            memory.take_in(entry);
+        }
         let last_day = |now: Timestamp| {
             after.acting.count_last_day(now);
             after.acting.auto_approved_last_day.get()

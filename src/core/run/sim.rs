@@ -128,7 +128,7 @@ impl Storm {
         for entry in &turn.records {
             self.note(entry)?;
         }
-        self.is_handed_on(&turn.records)?;
+        invariants::is_handed_on(&turn.records)?;
         if self.rng.random_bool(0.02) {
             self.compare()?;
         }

@@ -67,7 +67,7 @@ impl Bench {
         Self { api, actuator: ArgoCd::new(Places::new(["127.0.0.1".to_owned()], true)), folder }
     }
 
-    fn job(&self, id: &str, more: Value) -> Job {
+    fn job(&self, id: &str, more: &Value) -> Job {
         let mut with = json!({ "url": format!("http://{}", self.api.address), "app": "{{app}}", "bearer_token_file": self.folder.path().join("token") });
         with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Job {
@@ -93,7 +93,7 @@ fn is(done: &Done, end: StepEnd, part: &str) {
 async fn a_sync_is_asked_for_once_and_waited_for() {
     for (then, end) in [("Succeeded", StepEnd::Succeeded), ("Failed", StepEnd::Failed), ("Error", StepEnd::Failed)] {
         let bench = Bench::new(app(then));
-        let job = bench.job("r1.0.do", json!({ "verb": "sync", "revision": "v7" }));
+        let job = bench.job("r1.0.do", &json!({ "verb": "sync", "revision": "v7" }));
         assert_eq!(bench.actuator.check(&job.with), Ok(()));
         let said = bench.actuator.dry_run(&job).await.unwrap();
         assert!(said.contains("\"revision\":\"v7\"") && said.contains("it is OutOfSync and Degraded"), "{said}");
@@ -108,7 +108,7 @@ async fn a_sync_is_asked_for_once_and_waited_for() {
         assert_eq!(posts[0].body["infos"], json!([{ "name": "portent.dev/run", "value": "r1.0.do" }]));
         assert_eq!((&posts[0].body["prune"], &posts[0].body["dryRun"]), (&json!(false), &json!(false)));
         // Another step is another operation.
-        is(&bench.actuator.start(&bench.job("r2.0.do", json!({ "verb": "sync" }))).await, end, then);
+        is(&bench.actuator.start(&bench.job("r2.0.do", &json!({ "verb": "sync" }))).await, end, then);
         assert_eq!(bench.posts().len(), 2);
     }
 }
@@ -116,18 +116,18 @@ async fn a_sync_is_asked_for_once_and_waited_for() {
 #[tokio::test]
 async fn a_failed_operation_is_tried_again_as_it_was_and_no_other() {
     let bench = Bench::new(failed());
-    let retry = bench.job("r1.0.do", json!({ "verb": "retry" }));
+    let retry = bench.job("r1.0.do", &json!({ "verb": "retry" }));
     is(&bench.actuator.start(&retry).await, StepEnd::Succeeded, "Succeeded");
     let body = &bench.posts()[0].body;
     assert_eq!((&body["revision"], &body["prune"], &body["strategy"]), (&json!("abc123"), &json!(true), &json!({ "hook": {} })));
     assert_eq!(body["syncOptions"], json!({ "items": ["CreateNamespace=true"] }));
-    let again = bench.job("r2.0.do", json!({ "verb": "retry" }));
+    let again = bench.job("r2.0.do", &json!({ "verb": "retry" }));
     is(&bench.actuator.start(&again).await, StepEnd::Failed, "has not failed");
     let mut busy = app("Running");
     busy["operation"] = json!({ "sync": {} });
     let bench = Bench::new(busy);
-    is(&bench.actuator.start(&bench.job("r3.0.do", json!({ "verb": "sync" }))).await, StepEnd::Failed, "another operation is under way");
-    let mut slow = bench.job("r4.0.do", json!({ "verb": "sync" }));
+    is(&bench.actuator.start(&bench.job("r3.0.do", &json!({ "verb": "sync" }))).await, StepEnd::Failed, "another operation is under way");
+    let mut slow = bench.job("r4.0.do", &json!({ "verb": "sync" }));
     slow.timeout = Duration::from_secs(3);
     bench.api.put(APP, app("Running"));
     is(&bench.actuator.start(&slow).await, StepEnd::Unknown, "still under way");
@@ -152,17 +152,17 @@ async fn what_fails_is_said_for_what_it_is() {
         for method in ["GET", "POST"] {
             let bench = Bench::new(app("Succeeded"));
             bench.api.fail(method, false, fault.clone());
-            let done = bench.actuator.start(&bench.job("r1.0.do", json!({ "verb": "sync" }))).await;
+            let done = bench.actuator.start(&bench.job("r1.0.do", &json!({ "verb": "sync" }))).await;
             let end = if method == "GET" || is_sure { StepEnd::Failed } else { StepEnd::Unknown };
             is(&done, end, if end == StepEnd::Failed { "nothing was done" } else { "may have been received" });
-            let probed = bench.actuator.probe(&bench.job("r1.0.do", json!({ "verb": "sync" }))).await;
+            let probed = bench.actuator.probe(&bench.job("r1.0.do", &json!({ "verb": "sync" }))).await;
             assert_eq!(probed.end, StepEnd::Unknown, "{fault:?}");
         }
     }
     for fault in [Fault::DoneAndCut, Fault::DoneAndSays(502, html())] {
         let bench = Bench::new(app("Succeeded"));
         bench.api.fail("POST", false, fault);
-        is(&bench.actuator.start(&bench.job("r1.0.do", json!({ "verb": "sync" }))).await, StepEnd::Succeeded, "Succeeded");
+        is(&bench.actuator.start(&bench.job("r1.0.do", &json!({ "verb": "sync" }))).await, StepEnd::Succeeded, "Succeeded");
         assert_eq!(bench.posts().len(), 1);
     }
 }
@@ -180,11 +180,11 @@ async fn arguments_and_labels_choose_an_application_and_nothing_else() {
         (json!({ "verb": "sync", "prune": "yes" }), "want true or false"),
         (json!({ "verb": "retry", "prune": true }), "unknown argument \"prune\""),
     ] {
-        let error = bench.actuator.check(&bench.job("r1.0.do", more.clone()).with).unwrap_err();
+        let error = bench.actuator.check(&bench.job("r1.0.do", &more).with).unwrap_err();
         assert!(error.contains(part), "{more}: {error}");
     }
     for value in hostile::values() {
-        let mut job = bench.job("r1.0.do", json!({ "verb": "sync" }));
+        let mut job = bench.job("r1.0.do", &json!({ "verb": "sync" }));
         job.labels = Labels::from_pairs([("app", value.as_str())]).unwrap();
         assert_eq!(bench.actuator.start(&job).await.end, StepEnd::Failed, "{value:?}");
     }

@@ -174,7 +174,7 @@ impl Acting {
     fn write(&self, dir: &Path, silences: Option<&str>) {
         let silences = silences.map(|url| format!("silences: {url}, ")).unwrap_or_default();
         let text = format!(
-            "sources: [{{ name: a, prometheus: {{ url: '{}' }} }}]\ninterval: 1s\nwatches: [{{ name: ones, query: vector(1) }}]\nlisten: {}\nact: {{ mode: execute, {silences}http: {{ allow: [127.0.0.1], allow_private: true }} }}\n\
+            "sources: [{{ name: a, prometheus: {{ url: '{}' }} }}]\ninterval: 1s\nlisten: {}\nact: {{ mode: execute, {silences}http: {{ allow: [127.0.0.1], allow_private: true }} }}\n\
              checks: [{{ name: shop-health, http: 'http://{}/healthz', labels: {{ service: shop, pod: shop-0 }}, failures: 3, recovers: 2, timeout: 2s }}]\n\
              playbooks:\n  - name: restart-shop\n    about: Restarts the shop.\n    when: {{ on: check, watches: [shop-health], conditions: [{{ metric: failures, ge: 3 }}] }}\n    cooldown: 0s\n    verify: own\n    \
              steps: [{{ name: restart, action: http, with: {{ url: '{}', method: PUT }}, timeout: 5s }}]\n",

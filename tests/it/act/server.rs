@@ -105,7 +105,8 @@ fn serve(mut stream: TcpStream, answer: &Answer, got: &Mutex<Vec<Got>>) {
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Got> {
+/// One request, whole; nothing where whoever sent it hung up before its end.
+pub fn read(stream: &mut TcpStream) -> Option<Got> {
     let (mut all, mut bite) = (Vec::new(), [0; 8_192]);
     let end = loop {
         if let Some(end) = all.windows(4).position(|four| four == b"\r\n\r\n") {

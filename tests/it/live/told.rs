@@ -83,7 +83,7 @@ fn every_line_that_is_told_arrives_over_a_kill_and_an_outage_and_only_where_it_i
     let told = |event: &Received, kind: &str| event.json()["type"] == format!("dev.portent.{kind}");
     let is_over = || all.received().iter().any(|event| told(event, "run.closed")).then_some(());
     assert!(wait_until(DELIVERED, is_over).is_some(), "{:?}\n{}", kinds(&all.received()), portent.tail());
-    let heads = || all.received().into_iter().filter(|event| told(event, "audit.head")).last();
+    let heads = || all.received().into_iter().rfind(|event| told(event, "audit.head"));
     let lines = |event: &Received| event.json()["data"]["lines"].as_u64().unwrap();
     let line = all.received().iter().filter_map(|event| event.json()["data"]["audit"]["line"].as_u64()).max().unwrap();
     let head = wait_until(DELIVERED, || heads().filter(|event| lines(event) >= line)).expect("the head comes within seconds");

@@ -62,14 +62,14 @@ impl Browser {
         });
         let input = child.stdin.take();
         let mut browser = Self { child, input, messages, session: String::new(), last_id: 0, complaints: Vec::new(), _profile: profile };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].take();
-        let session = browser.call("Target.attachToTarget", json!({ "targetId": target, "flatten": true }))["sessionId"].take();
+        let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].take();
+        let session = browser.call("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }))["sessionId"].take();
         session.as_str().expect("a session has a name").clone_into(&mut browser.session);
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
-            browser.call(domain, json!({}));
+            browser.call(domain, &json!({}));
         }
         // Or a key meets nothing, since no window of a headless browser is in front.
-        browser.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        browser.call("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
         browser
     }
 
@@ -77,7 +77,7 @@ impl Browser {
     ///
     /// # Panics
     /// When the browser refuses it or says nothing.
-    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+    pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": parameters });
         if !self.session.is_empty() {
@@ -111,7 +111,7 @@ impl Browser {
 
     /// Goes to a page. It is there when its body is: a page that has only begun to come has none, and may still be the old one.
     pub fn open(&mut self, url: &str) {
-        let loader = self.call("Page.navigate", json!({ "url": url }));
+        let loader = self.call("Page.navigate", &json!({ "url": url }));
         assert!(loader["errorText"].is_null(), "open {url}: {}", loader["errorText"]);
         let is_there = format!("document.body !== null && document.readyState !== 'loading' && location.href.startsWith({url:?})");
         let there = wait_until(SEEN_WITHIN, || (self.value(&is_there) == true).then_some(()));
@@ -120,7 +120,7 @@ impl Browser {
 
     /// The value of an expression in the page.
     pub fn value(&mut self, expression: &str) -> Value {
-        let mut answer = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
+        let mut answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
         answer["result"]["value"].take()
     }
@@ -146,7 +146,7 @@ impl Browser {
         let at = self.value(&place);
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
             let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event);
+            self.call("Input.dispatchMouseEvent", &event);
         }
     }
 
@@ -154,7 +154,7 @@ impl Browser {
     pub fn write(&mut self, text: &str) {
         let is_there = format!("document.activeElement.value === {text:?}");
         let written = wait_until(SEEN_WITHIN, || {
-            self.call("Input.insertText", json!({ "text": text }));
+            self.call("Input.insertText", &json!({ "text": text }));
             (self.value(&is_there) == true).then_some(())
         });
         assert!(written.is_some(), "nothing takes the text {text:?}: {}", self.value("document.activeElement.outerHTML"));
@@ -165,22 +165,25 @@ impl Browser {
         let text = if key == "Enter" { "\r" } else { "" };
         self.call(
             "Input.dispatchKeyEvent",
-            json!({ "type": "keyDown", "key": key, "code": key, "text": text, "windowsVirtualKeyCode": virtual_key(key) }),
+            &json!({ "type": "keyDown", "key": key, "code": key, "text": text, "windowsVirtualKeyCode": virtual_key(key) }),
         );
-        self.call("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": virtual_key(key) }));
+        self.call(
+            "Input.dispatchKeyEvent",
+            &json!({ "type": "keyUp", "key": key, "code": key, "windowsVirtualKeyCode": virtual_key(key) }),
+        );
     }
 
     /// A window of so many pixels, by day or by night.
     pub fn look(&mut self, width: u32, height: u32, is_night: bool) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
         let scheme = if is_night { "dark" } else { "light" };
-        self.call("Emulation.setEmulatedMedia", json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }));
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }));
     }
 
     /// The whole page as PNG.
     pub fn picture(&mut self) -> Vec<u8> {
-        let data = self.call("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true }))["data"].take();
+        let data = self.call("Page.captureScreenshot", &json!({ "format": "png", "captureBeyondViewport": true }))["data"].take();
         BASE64_STANDARD.decode(data.as_str().unwrap_or_default()).expect("a picture comes as base64")
     }
 

@@ -13,20 +13,6 @@ impl Storm {
         if is_same { Ok(()) } else { Err("what the ledger adds up to is not the state".into()) }
     }
 
-    /// What leaves something behind is handed to a person in the same breath, and nothing else is.
-    pub(super) fn is_handed_on(&self, records: &[Entry]) -> Result<(), String> {
-        let left = records.iter().filter_map(|entry| match &entry.record {
-            Record::Closed { run, outcome: Outcome::RolledBack | Outcome::Escalated, .. } => Some(*run),
-            _ => None,
-        });
-        let handed = records.iter().filter_map(|entry| if let Record::Escalated { run, .. } = &entry.record { Some(*run) } else { None });
-        if left.clone().eq(handed.clone()) {
-            Ok(())
-        } else {
-            Err(format!("left behind: {:?}; handed to a person: {:?}", left.collect::<Vec<_>>(), handed.collect::<Vec<_>>()))
-        }
-    }
-
     pub(super) fn note(&mut self, entry: &Entry) -> Result<(), String> {
         match &entry.record {
             Record::Claimed { run, .. } => {
@@ -164,5 +150,19 @@ impl Storm {
         let stops = records().filter(|r| matches!(r, Record::Stopped { .. })).count();
         let resumes = records().filter(|r| matches!(r, Record::Resumed { .. })).count();
         if stops > resumes { Err("something was started while everything was stopped".into()) } else { Ok(()) }
+    }
+}
+
+/// What leaves something behind is handed to a person in the same breath, and nothing else is.
+pub(super) fn is_handed_on(records: &[Entry]) -> Result<(), String> {
+    let left = records.iter().filter_map(|entry| match &entry.record {
+        Record::Closed { run, outcome: Outcome::RolledBack | Outcome::Escalated, .. } => Some(*run),
+        _ => None,
+    });
+    let handed = records.iter().filter_map(|entry| if let Record::Escalated { run, .. } = &entry.record { Some(*run) } else { None });
+    if left.clone().eq(handed.clone()) {
+        Ok(())
+    } else {
+        Err(format!("left behind: {:?}; handed to a person: {:?}", left.collect::<Vec<_>>(), handed.collect::<Vec<_>>()))
     }
 }

@@ -39,6 +39,7 @@ impl<'a> XorChunk<'a> {
     ///
     /// # Errors
     /// When the chunk is damaged. Nothing after it can be read then.
+    #[inline]
     pub fn next_sample(&mut self) -> Result<Option<(i64, f64)>, XorError> {
         if self.read == self.count {
             return Ok(None);
@@ -84,18 +85,23 @@ impl<'a> XorChunk<'a> {
         Some(self.bits.take(64)? as i64)
     }
 
+    #[inline]
     fn change_value(&mut self) -> Option<()> {
-        if self.bits.take(1)? == 0 {
-            return Some(());
+        let word = self.bits.word();
+        if word >> 63 == 0 {
+            return self.bits.skip(1);
         }
-        if self.bits.take(1)? == 1 {
-            self.leading = self.bits.take(5)? as u32;
-            let width = match self.bits.take(6)? as u32 {
+        if word >> 62 & 1 == 1 {
+            self.bits.skip(13)?;
+            self.leading = (word >> 57 & 0x1f) as u32;
+            let width = match (word >> 51 & 0x3f) as u32 {
                 // 64 has no room in six bits, and 0 has no use.
                 0 => 64,
                 width => width,
             };
             self.trailing = 64_u32.checked_sub(self.leading + width)?;
+        } else {
+            self.bits.skip(2)?;
         }
         let width = 64 - self.leading - self.trailing;
         self.value ^= self.bits.take(width)? << self.trailing;
@@ -110,53 +116,55 @@ fn zigzag(raw: u64) -> i64 {
 /// Bits, the highest of each byte first.
 #[derive(Clone, Debug)]
 struct Bits<'a> {
-    rest: &'a [u8],
-    /// Bits taken out of `rest` but not handed out yet, at the lower end.
-    held: u64,
-    count: u32,
+    bytes: &'a [u8],
+    /// Bits that were taken.
+    taken: usize,
 }
 
 impl<'a> Bits<'a> {
-    fn new(rest: &'a [u8]) -> Self {
-        Self { rest, held: 0, count: 0 }
+    /// Of a word, as many bits count whatever bit of a byte it begins at.
+    const SURE: u32 = 57;
+
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, taken: 0 }
+    }
+
+    /// The next bits at the upper end, at least [`Self::SURE`] of them; with zeros for what lies beyond the end.
+    #[inline]
+    fn word(&self) -> u64 {
+        let rest = self.bytes.get(self.taken / 8..).unwrap_or_default();
+        let word = match rest.first_chunk::<8>() {
+            Some(eight) => u64::from_be_bytes(*eight),
+            None => {
+                let mut eight = [0; 8];
+                eight[..rest.len()].copy_from_slice(rest);
+                u64::from_be_bytes(eight)
+            }
+        };
+        word << (self.taken % 8)
+    }
+
+    /// Goes on by so many bits, where there are as many.
+    #[inline]
+    fn skip(&mut self, width: u32) -> Option<()> {
+        let taken = self.taken + width as usize;
+        if taken > 8 * self.bytes.len() {
+            return None;
+        }
+        self.taken = taken;
+        Some(())
     }
 
     /// The next `width` bits, 1 to 64.
     #[inline]
     fn take(&mut self, width: u32) -> Option<u64> {
-        if width > 32 {
-            let upper = self.take_few(width - 32)?;
-            return Some((upper << 32) | self.take_few(32)?);
+        if width > Self::SURE {
+            let upper = self.take(width - 32)?;
+            return Some((upper << 32) | self.take(32)?);
         }
-        self.take_few(width)
-    }
-
-    /// Up to 32 of them.
-    #[inline]
-    fn take_few(&mut self, width: u32) -> Option<u64> {
-        if self.count < width {
-            self.fill();
-            if self.count < width {
-                return None;
-            }
-        }
-        self.count -= width;
-        Some((self.held >> self.count) & ((1 << width) - 1))
-    }
-
-    #[inline]
-    fn fill(&mut self) {
-        if let Some((four, rest)) = self.rest.split_first_chunk::<4>() {
-            self.held = (self.held << 32) | u64::from(u32::from_be_bytes(*four));
-            self.count += 32;
-            self.rest = rest;
-            return;
-        }
-        while let Some((one, rest)) = self.rest.split_first() {
-            self.held = (self.held << 8) | u64::from(*one);
-            self.count += 8;
-            self.rest = rest;
-        }
+        let word = self.word();
+        self.skip(width)?;
+        Some(word >> (64 - width))
     }
 
     /// Seven bits a byte, the lowest first.

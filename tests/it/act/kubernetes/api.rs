@@ -2,13 +2,15 @@
 //! asks for. It writes down every request. What it answers to good requests has the form that a real one was seen to answer with.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use super::super::server;
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -156,7 +158,7 @@ impl Api {
             }
             Some(Fault::Endless) => {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
-                while stream.write_all(&[b' '; 65_536]).is_ok() {}
+                while stream.write_all(&[b' '; 16_384]).is_ok() {}
                 return;
             }
             Some(Fault::RacedBy) => {
@@ -288,29 +290,13 @@ fn evict(state: &mut State, got: &Got) -> (u16, Value) {
     (201, json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
 }
 
+/// What came, taken apart.
 fn read(stream: &mut TcpStream) -> Option<Got> {
-    let (mut all, mut bite) = (Vec::new(), [0; 8_192]);
-    let end = loop {
-        if let Some(end) = all.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end;
-        }
-        let count = stream.read(&mut bite).ok().filter(|count| *count > 0)?;
-        all.extend_from_slice(&bite[..count]);
-    };
-    let head = String::from_utf8(all[..end].to_vec()).unwrap();
-    let header = |name: &str| {
-        let mut found = head.split("\r\n").skip(1).filter_map(|line| line.split_once(':')).filter(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value.trim().to_owned())
-    };
-    let length: usize = header("content-length").map_or(0, |text| text.parse().unwrap());
-    let mut body = all[end + 4..].to_vec();
-    while body.len() < length {
-        let count = stream.read(&mut bite).ok().filter(|count| *count > 0)?;
-        body.extend_from_slice(&bite[..count]);
-    }
-    let mut line = head.split("\r\n").next()?.split(' ');
+    let got = server::read(stream)?;
+    let mut line = got.line.split(' ');
     let (method, target) = (line.next()?.to_owned(), line.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-    Some(Got { method, path: path.to_owned(), query: query.to_owned(), body, authorization: header("authorization") })
+    let body = if got.body.is_empty() { Value::Null } else { serde_json::from_slice(&got.body).unwrap() };
+    let authorization = got.header("authorization").map(str::to_owned);
+    Some(Got { method, path: path.to_owned(), query: query.to_owned(), body, authorization })
 }
