@@ -324,8 +324,12 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
             return;
         }
         *shared.acting.stopped.lock().unwrap_or_else(PoisonError::into_inner) = runs.stopped().map(str::to_owned);
-        if turn.records.iter().any(|entry| matches!(entry.record, Record::Silenced { .. } | Record::Unsilenced { .. })) {
+        let moves_silences =
+            |record: &Record| matches!(record, Record::Silenced { .. } | Record::Unsilenced { .. } | Record::ClockSet { .. });
+        if turn.records.iter().any(|entry| moves_silences(&entry.record)) {
             shared.acting.show_silences(&runs);
+            // Who keeps an Alertmanager told looks again.
+            shared.outbox_wake.send_replace(());
         }
         learning::mark_acted(shared, &runs, &turn.records);
         turn.acts
