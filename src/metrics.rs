@@ -86,6 +86,9 @@ pub struct Metrics {
     pub predictions_expired: Counter,
     pub predictions_scored: Family<Verdict, Counter>,
     lead_time_s: Histogram,
+    /// Raised, updated or ended while under a silence of ours, and so not told.
+    pub predictions_silenced: Counter,
+    pub silences_active: Gauge,
 
     pub webhook_attempts: Family<WebhookOutcome, Counter>,
     pub alert_pushes: Family<PushOutcome, Counter>,
@@ -210,6 +213,14 @@ impl Metrics {
                 Unit::Seconds,
                 Histogram::new(LEAD_TIME_BUCKETS_S),
             ),
+
+            predictions_silenced: add(
+                r,
+                "predictions_silenced",
+                "Events of predictions (raised, updated, ended) that were not told because of a silence",
+                Counter::default(),
+            ),
+            silences_active: add(r, "silences_active", "Silences of our own that are in force", Gauge::default()),
 
             webhook_attempts: add_family(r, "webhook_attempts", "Tries to deliver a webhook"),
             alert_pushes: add_family(r, "alert_pushes", "Times that open predictions were pushed to an Alertmanager"),

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::places::Places;
 use super::send::{Request, Sent, send};
-use crate::core::silence::{Matcher, Silence};
+use crate::core::silence::{Matcher, Operator, Silence};
 use crate::core::time::Timestamp;
 
 /// Some ten thousand silences.
@@ -78,9 +78,9 @@ pub async fn read(base: &Url) -> Result<Vec<Silence>, String> {
 fn parse(body: &[u8]) -> Result<Vec<Silence>, String> {
     let given: Vec<Given> = serde_json::from_slice(body).map_err(|error| format!("Alertmanager's silences are no list: {error}"))?;
     let silence = |given: Given| {
-        let matchers = given.matchers.iter().map(|m| Matcher::new(&m.name, &m.value, m.is_regex, m.is_equal)).collect::<Result<_, _>>()?;
+        let matchers = given.matchers.iter().map(|m| Matcher::new(&m.name, Operator::new(m.is_regex, m.is_equal), &m.value));
         let by = if given.comment.is_empty() { given.created_by } else { format!("{} ({})", given.created_by, given.comment) };
-        Ok(Silence { by, starts_at: given.starts_at, ends_at: given.ends_at, matchers })
+        Ok(Silence { by, starts_at: given.starts_at, ends_at: given.ends_at, matchers: matchers.collect::<Result<_, String>>()? })
     };
     given.into_iter().filter(|given| given.status.state != "expired").map(silence).collect()
 }

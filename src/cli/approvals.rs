@@ -160,7 +160,7 @@ impl Word {
     }
 }
 
-fn query(pairs: &[(&str, &str)]) -> String {
+pub(super) fn query(pairs: &[(&str, &str)]) -> String {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
     text.extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty()));
     text.finish()

@@ -22,6 +22,7 @@ mod progress;
 mod remote;
 mod run;
 mod sandbox;
+mod silence;
 mod token;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ enum Verb {
     Status(remote::Status),
     Predictions(remote::Predictions),
     Approvals(approvals::Approvals),
+    Silence(silence::Silence),
     Stop(approvals::Stop),
     Resume(approvals::Resume),
     Audit(audit::Audit),
@@ -81,6 +83,7 @@ pub fn main() -> ExitCode {
         Verb::Status(verb) => verb.run(),
         Verb::Predictions(verb) => verb.run(),
         Verb::Approvals(verb) => verb.run(),
+        Verb::Silence(verb) => verb.run(),
         Verb::Stop(verb) => verb.run(),
         Verb::Resume(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),

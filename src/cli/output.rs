@@ -49,3 +49,10 @@ pub fn table(out: &mut impl Write, header: &[&str], rows: &[Vec<String>]) -> io:
     line(out, header)?;
     rows.iter().try_for_each(|row| line(out, &row.iter().map(String::as_str).collect::<Vec<_>>()))
 }
+
+/// A row a line, under the header in small letters.
+pub fn csv(out: &mut impl Write, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let quoted = |cell: &String| if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
+    writeln!(out, "{}", header.join(",").to_lowercase())?;
+    rows.iter().try_for_each(|row| writeln!(out, "{}", row.iter().map(quoted).collect::<Vec<_>>().join(",")))
+}

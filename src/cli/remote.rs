@@ -13,6 +13,7 @@ use crate::config::DEFAULT_LISTEN;
 use crate::core::prediction::{Prediction, State, Truth};
 use crate::core::time::{Span, Timestamp};
 use crate::server::report::{CalibrationReport, Envelope, SeriesReport, StatusReport};
+use crate::server::silence_report::PredictionReport;
 
 /// A daemon on the same machine answers in milliseconds; the rest is for one across a slow line.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -235,7 +236,7 @@ impl Predictions {
             let status: StatusReport = self.remote.get("/api/v1/status")?;
             path += &format!("&since={}", (status.now - since).as_millis());
         }
-        let predictions: Vec<Prediction> = self.remote.get(&path)?;
+        let predictions: Vec<PredictionReport> = self.remote.get(&path)?;
         match self.remote.output {
             Format::Json => println!("{}", serde_json::to_string_pretty(&predictions)?),
             Format::Jsonl => {
@@ -249,13 +250,14 @@ impl Predictions {
     }
 }
 
-fn print_predictions(predictions: &[Prediction], format: Format) -> std::io::Result<()> {
+fn print_predictions(predictions: &[PredictionReport], format: Format) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = output::stdout();
     let header = ["RAISED", "WHAT", "SERVICE", "LIKELIHOOD", "ETA", "IMPACT", "STATE", "ID"];
     let rows: Vec<Vec<String>> = predictions
         .iter()
-        .map(|p| {
+        .map(|report| {
+            let p = &report.prediction;
             vec![
                 p.raised_at.to_string(),
                 p.title.clone(),
@@ -263,7 +265,7 @@ fn print_predictions(predictions: &[Prediction], format: Format) -> std::io::Res
                 format!("{:.0} %", 100.0 * p.likelihood),
                 p.eta.p50.map_or_else(|| "-".to_owned(), |t: Timestamp| t.to_string()),
                 format!("{:?}", p.impact).to_lowercase(),
-                state_words(p),
+                report.silenced.as_ref().map_or_else(|| state_words(p), |s| format!("open, silenced until {}", s.until)),
                 p.id.to_string(),
             ]
         })
@@ -273,12 +275,7 @@ fn print_predictions(predictions: &[Prediction], format: Format) -> std::io::Res
     } else if format == Format::Table {
         output::table(&mut out, &header, &rows)?;
     } else {
-        let quoted =
-            |cell: &String| if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() };
-        writeln!(out, "{}", header.join(",").to_lowercase())?;
-        for row in &rows {
-            writeln!(out, "{}", row.iter().map(quoted).collect::<Vec<_>>().join(","))?;
-        }
+        output::csv(&mut out, &header, &rows)?;
     }
     out.flush()
 }

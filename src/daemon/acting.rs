@@ -9,6 +9,7 @@ mod errand;
 #[cfg(test)]
 mod killed_tests;
 mod known;
+pub mod own_silences;
 pub mod people;
 mod silences;
 mod subjects;
@@ -36,6 +37,7 @@ use crate::core::learn::Learned;
 use crate::core::playbook::Playbook;
 use crate::core::prediction::PredictionId;
 use crate::core::run::{Entry, Input, Record, RunKey, Runs, Turnout, World};
+use crate::core::silence::own::{OwnSilence, SilenceId, Silences};
 use crate::core::time::{Span, Timestamp};
 use crate::ledger::LedgerError;
 use crate::ledger::chain::Head;
@@ -71,6 +73,8 @@ pub struct Acting {
     trying: Semaphore,
     standings: std::sync::Mutex<Standings>,
     silences: Mutex<silences::Cached>,
+    /// Those of our own, for those who can't wait until a decision is on disk.
+    own_silences: std::sync::Mutex<Arc<Silences>>,
     /// Runs whose check is being asked for.
     measuring: std::sync::Mutex<BTreeSet<RunKey>>,
 }
@@ -85,6 +89,8 @@ pub enum News {
     Resume { by: String },
     Truth { prediction: PredictionId, breached: Option<bool> },
     Forgive { playbook: String, by: String },
+    Silence { silence: Box<OwnSilence> },
+    Unsilence { silence: SilenceId, by: String },
     ClockSet { by: Span },
     Restarted,
     Tick,
@@ -100,6 +106,8 @@ impl News {
             Self::Resume { by } => Input::Resume { by },
             Self::Truth { prediction, breached } => Input::Truth { prediction, breached: *breached },
             Self::Forgive { playbook, by } => Input::Forgive { playbook, by },
+            Self::Silence { silence } => Input::Silence { silence },
+            Self::Unsilence { silence, by } => Input::Unsilence { silence: *silence, by },
             Self::ClockSet { by } => Input::ClockSet { by: *by },
             Self::Restarted => Input::Restarted,
             Self::Tick => Input::Tick,
@@ -116,6 +124,7 @@ impl Acting {
             is_broken,
             is_behind: AtomicBool::new(false),
             stopped: std::sync::Mutex::new(runs.stopped().map(str::to_owned)),
+            own_silences: std::sync::Mutex::new(Arc::new(runs.silences().clone())),
             runs: Mutex::new(runs),
             actuators: RwLock::new(actuators),
             clients: RwLock::new(clients),
@@ -137,6 +146,15 @@ impl Acting {
 
     pub fn stopped_by(&self) -> Option<String> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Those of our own, as the last decision left them.
+    pub fn own_silences(&self) -> Arc<Silences> {
+        self.own_silences.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn show_silences(&self, runs: &Runs) {
+        *self.own_silences.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(runs.silences().clone());
     }
 
     pub fn set_clients(&self, clients: Clients) {
@@ -306,6 +324,13 @@ async fn feed(shared: &Arc<Shared>, input: Input<'_>) {
             return;
         }
         *shared.acting.stopped.lock().unwrap_or_else(PoisonError::into_inner) = runs.stopped().map(str::to_owned);
+        let moves_silences =
+            |record: &Record| matches!(record, Record::Silenced { .. } | Record::Unsilenced { .. } | Record::ClockSet { .. });
+        if turn.records.iter().any(|entry| moves_silences(&entry.record)) {
+            shared.acting.show_silences(&runs);
+            // Who keeps an Alertmanager told looks again.
+            shared.outbox_wake.send_replace(());
+        }
         learning::mark_acted(shared, &runs, &turn.records);
         turn.acts
     };
@@ -334,6 +359,7 @@ async fn restore(shared: &Shared, runs: &mut Runs) -> bool {
     match outcome {
         Ok(()) => {
             *runs = read;
+            shared.acting.show_silences(runs);
             true
         }
         Err(error) => {
@@ -359,6 +385,11 @@ fn log(entry: &Entry) {
         Record::Escalated { why, .. } => tracing::warn!(run, why, "a person must look"),
         Record::Stopped { by } => tracing::warn!(by, "everything is stopped"),
         Record::Resumed { by } => tracing::warn!(by, "it goes on"),
+        Record::Silenced { silence } => {
+            let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+            tracing::warn!(id = %silence.id, by = silence.by, matchers = matchers.join(","), until = %silence.ends_at, "silenced");
+        }
+        Record::Unsilenced { silence, by } => tracing::warn!(id = %silence, by, "a silence was ended"),
         Record::Forgiven { playbook, by } => tracing::warn!(playbook, by, "how the playbook has fared so far counts no more"),
         _ => {}
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::acting::own_silences;
 use super::state::Shared;
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::prediction::{Prediction, PredictionId, State};
@@ -70,14 +71,20 @@ async fn push(shared: &Shared, target: &AlertmanagerTarget, clock: &SystemClock,
     let now = clock.now();
     let recent = Filter { since: Some(now - TOLD_AFTER_END - LATE_SAMPLES), limit: Some(MAX_OPEN), ..Filter::default() };
     let recent = shared.ledger.predictions(&recent).await.map_err(|error| error.to_string())?;
-    let all: Vec<Prediction> = open.into_iter().chain(recent.into_iter().filter(|p| p.state != State::Open)).collect();
+    let all: Vec<Prediction> =
+        open.into_iter().chain(recent.into_iter().filter(|p| p.state != State::Open && is_told(shared, p))).collect();
     let pushed = target.push(&alerts(&all, now, target.settings().resend, page)).await;
     let outcome = if pushed.is_ok() { PushOutcome::Ok } else { PushOutcome::Failed };
     shared.metrics.alert_pushes.get_or_create(&outcome).inc();
     pushed.map(|()| told).map_err(|error| error.to_string())
 }
 
-/// What is on disk as open, as it stands with the last sample: nothing is told outside that could be forgotten.
+/// Nobody wants to hear nothing of it, by a silence of ours. Not refreshed, its alert ends at Alertmanager by itself within four resends.
+fn is_told(shared: &Shared, prediction: &Prediction) -> bool {
+    own_silences::over(shared, prediction, shared.clock.now()).is_none()
+}
+
+/// What is on disk as open and not silenced, as it stands with the last sample: nothing is told outside that could be forgotten.
 async fn open(shared: &Shared) -> Result<Vec<Prediction>, LedgerError> {
     let filter = Filter { state: Some(State::Open), limit: Some(MAX_OPEN), ..Filter::default() };
     let mut open = shared.ledger.predictions(&filter).await?;
@@ -91,7 +98,7 @@ async fn open(shared: &Shared) -> Result<Vec<Prediction>, LedgerError> {
     drop(lives);
     drop(engine);
     // One that has ended in the engine, and not yet in the ledger, is told as ended when it is written down.
-    open.retain(|prediction| prediction.state == State::Open);
+    open.retain(|prediction| prediction.state == State::Open && is_told(shared, prediction));
     Ok(open)
 }
 

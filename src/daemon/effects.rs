@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::acting::own_silences;
 use super::learning;
 use super::state::{MAX_PAST_ANOMALIES, Shared};
 use crate::chart::{self, Style};
@@ -49,7 +50,7 @@ pub async fn decide(shared: &Arc<Shared>, now: Timestamp, decision: impl FnOnce(
 pub async fn carry_out(shared: &Arc<Shared>, effects: Vec<Effect>, now: Timestamp) {
     for effect in &effects {
         log(effect);
-        count(shared, effect);
+        count(shared, effect, now);
         if let Some(onlooker) = &shared.onlooker {
             // Nobody looks on any more: fine.
             let _ = onlooker.send(effect.clone());
@@ -85,7 +86,7 @@ pub async fn carry_out(shared: &Arc<Shared>, effects: Vec<Effect>, now: Timestam
     shared.outbox_wake.send_replace(());
 }
 
-/// The ledger's change for an effect, with a message to every target.
+/// The ledger's change for an effect, with a message to every target; without any while somebody wants to hear nothing of it.
 fn change(shared: &Shared, effect: &Effect, now: Timestamp) -> Option<PredictionChange> {
     let (kind, told) = match effect {
         Effect::Raised(_) => (ChangeKind::Raised, Some(EventKind::Raised)),
@@ -100,6 +101,7 @@ fn change(shared: &Shared, effect: &Effect, now: Timestamp) -> Option<Prediction
     if config.chart_dir.is_some() {
         prediction.chart_url = Some(format!("{}charts/{}.png", shared.base_url, prediction.id));
     }
+    let told = told.filter(|_| own_silences::over(shared, &prediction, now).is_none());
     let outbox = told.map_or_else(Vec::new, |kind| {
         let (event_id, payload) = event::encode(&prediction, kind, effect.at(), None);
         let item = |hook: &WebhookConfig| OutboxItem {
@@ -171,8 +173,13 @@ fn lead_time_s(prediction: &Prediction) -> Option<f64> {
     }
 }
 
-fn count(shared: &Shared, effect: &Effect) {
+fn count(shared: &Shared, effect: &Effect, now: Timestamp) {
     let metrics = &shared.metrics;
+    if let Effect::Raised(p) | Effect::Updated(p) | Effect::Ended(p) = effect
+        && own_silences::over(shared, p, now).is_some()
+    {
+        metrics.predictions_silenced.inc();
+    }
     match effect {
         Effect::Raised(_) => drop(metrics.predictions_raised.inc()),
         Effect::Ended(p) if p.state == State::Expired => drop(metrics.predictions_expired.inc()),

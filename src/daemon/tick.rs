@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::acting::own_silences;
 use super::kinds::Kinds;
 use super::learning::Standings;
 use super::sources::{self, Clients, PROBE_EVERY};
@@ -194,6 +195,7 @@ impl Ticker {
         shared.metrics.audit_lines.set(head.seq.cast_signed());
         shared.metrics.audit_head.set(head.number().cast_signed());
         shared.metrics.acting.count_last_day(now);
+        own_silences::count(shared, now);
         match shared.ledger.pending_counts().await {
             Ok(counts) => {
                 let pending: u64 = counts.values().map(|c| c.pending).sum();

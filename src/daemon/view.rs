@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::acting::{self, News, people, trial};
+use super::acting::{self, News, own_silences, people, trial};
 use super::state::Shared;
 use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
@@ -18,6 +18,7 @@ use crate::core::learn::Stats;
 use crate::core::prediction::{Eta, Prediction, State};
 use crate::core::run::{Phase, Run, RunKey};
 use crate::core::selection::Selection;
+use crate::core::silence::own::{SilenceError, SilenceId, Wish};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::Watch;
 use crate::ledger::Filter;
@@ -28,6 +29,7 @@ use crate::server::report::{
     finite,
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
+use crate::server::silence_report::{PredictionReport, SilenceReport};
 use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, View, ViewError, Word};
 
 /// A series without samples for so many steps is stale; Prometheus' own lookback is five minutes at its usual scrape interval.
@@ -163,7 +165,7 @@ impl View for DaemonView {
         }
     }
 
-    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>> {
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<PredictionReport>, ViewError>> {
         async move {
             let asked = Filter { state: filter.state, watch: filter.watch, since: filter.since, limit: Some(filter.limit) };
             let mut found = self.shared.ledger.predictions(&asked).await.map_err(|error| ViewError(error.to_string()))?;
@@ -174,7 +176,33 @@ impl View for DaemonView {
                     *prediction = Prediction { chart_url: prediction.chart_url.take(), ..life.prediction.clone() };
                 }
             }
-            Ok(found)
+            let (now, silences) = (self.shared.clock.now(), self.shared.acting.own_silences());
+            let report = |prediction: Prediction| {
+                let silenced = Some(&prediction).filter(|p| p.state == State::Open).and_then(|p| silences.covering(p, now));
+                PredictionReport { prediction, silenced }
+            };
+            Ok(found.into_iter().map(report).collect())
+        }
+        .boxed()
+    }
+
+    fn silences(&self) -> Vec<SilenceReport> {
+        own_silences::reports(&self.shared)
+    }
+
+    fn silence(&self, wish: Wish) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        async move {
+            // In a task of its own, as all that is written down: who asked may hang up.
+            let made = tokio::spawn(own_silences::add(self.shared.clone(), wish));
+            made.await.map_err(|error| ViewError(error.to_string()))?
+        }
+        .boxed()
+    }
+
+    fn unsilence(&self, id: SilenceId, by: String) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        async move {
+            let ended = tokio::spawn(own_silences::expire(self.shared.clone(), id, by));
+            ended.await.map_err(|error| ViewError(error.to_string()))?
         }
         .boxed()
     }

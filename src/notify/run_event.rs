@@ -103,6 +103,8 @@ impl RunEventKind {
             | Record::Measured { .. }
             | Record::Settled { .. }
             | Record::Forgiven { .. }
+            | Record::Silenced { .. }
+            | Record::Unsilenced { .. }
             | Record::ClockSet { .. } => return None,
         })
     }

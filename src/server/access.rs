@@ -41,6 +41,8 @@ pub enum Deed {
     Reload,
     /// Stops everything. Whoever may do more than look may do that: it is what one does when in doubt.
     Stop,
+    /// Makes a silence, which keeps things from being told and done, or ends one. Whoever watches the services does that.
+    Silence,
     /// Says yes or no.
     Decide,
     /// Lets it go on after a stop, which undoes what somebody in doubt has done.
@@ -48,7 +50,7 @@ pub enum Deed {
 }
 
 /// Which role may do what.
-const MAY: [(Deed, &[Role]); 9] = {
+const MAY: [(Deed, &[Role]); 10] = {
     use Role::{Admin, Approver, Operator, Viewer};
     [
         (Deed::Look, &[Viewer, Operator, Approver, Admin]),
@@ -58,6 +60,7 @@ const MAY: [(Deed, &[Role]); 9] = {
         (Deed::Propose, &[Operator, Approver, Admin]),
         (Deed::Reload, &[Operator, Admin]),
         (Deed::Stop, &[Operator, Approver, Admin]),
+        (Deed::Silence, &[Operator, Approver, Admin]),
         (Deed::Decide, &[Approver, Admin]),
         (Deed::Resume, &[Admin]),
     ]

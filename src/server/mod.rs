@@ -18,6 +18,8 @@ mod params;
 pub mod plan_report;
 pub mod report;
 pub mod run_report;
+pub mod silence_report;
+mod silences;
 mod view;
 
 use std::future::{Future, IntoFuture};
@@ -156,8 +158,8 @@ impl Server {
 
 /// Every route with what it is to do: that says whose it is.
 fn router(app: Arc<App>) -> Router {
-    use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Stop};
-    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 30] = [
+    use access::Deed::{Decide, DryRun, Look, Propose, Read, Reload, Resume, Scrape, Silence, Stop};
+    let routes: [(&str, access::Deed, MethodRouter<Arc<App>>); 33] = [
         ("/", Look, get(page::index)),
         ("/page.css", Look, get(page::style)),
         ("/page.js", Look, get(page::script)),
@@ -185,6 +187,9 @@ fn router(app: Arc<App>) -> Router {
         ("/api/v1/approvals/{run}/{word}", Decide, post(acting::decide)),
         ("/api/v1/playbooks/stats", Read, get(learning::stats)),
         ("/api/v1/playbooks/{name}/forgive", Decide, post(learning::forgive)),
+        ("/api/v1/silences", Read, get(silences::silences)),
+        ("/api/v1/silences", Silence, post(silences::add)),
+        ("/api/v1/silences/{id}/expire", Silence, post(silences::expire)),
         ("/api/v1/stop", Stop, post(acting::stop)),
         ("/api/v1/resume", Resume, post(acting::stop)),
         ("/api/v1/openapi.json", Look, get(api::openapi)),

@@ -9,13 +9,15 @@ use futures_util::future::BoxFuture;
 use super::plan_report::PlanReport;
 use super::report::{Readiness, SeriesReport, StatusReport};
 use super::run_report::{RunDetail, RunReport, TrialReport};
+use super::silence_report::{PredictionReport, SilenceReport};
 use crate::core::access::Access;
 use crate::core::anomaly::Anomaly;
 use crate::core::explain::Explanation;
 use crate::core::labels::Labels;
 use crate::core::learn::Stats;
-use crate::core::prediction::{Prediction, State};
+use crate::core::prediction::State;
 use crate::core::run::RunKey;
+use crate::core::silence::own::{SilenceError, SilenceId, Wish};
 use crate::core::time::Timestamp;
 use crate::source::replay::Selector;
 
@@ -100,7 +102,7 @@ pub trait View: Send + Sync + 'static {
     fn access(&self) -> Arc<Access>;
     fn ready(&self) -> Readiness;
     fn status(&self) -> StatusReport;
-    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>>;
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<PredictionReport>, ViewError>>;
     fn series(&self, filter: SeriesFilter) -> BoxFuture<'_, Result<Vec<SeriesReport>, ViewError>>;
     fn explain(&self, filter: ExplainFilter) -> BoxFuture<'_, Result<Vec<Explanation>, ViewError>>;
     fn anomalies(&self, filter: AnomalyFilter) -> BoxFuture<'_, Result<Vec<Anomaly>, ViewError>>;
@@ -114,6 +116,12 @@ pub trait View: Send + Sync + 'static {
     fn decide(&self, run: RunKey, word: Word) -> BoxFuture<'_, Result<Result<RunReport, String>, ViewError>>;
     /// A playbook looked at, or handed to the gate; why not, where that can't be.
     fn playbook(&self, ask: PlaybookAsk) -> BoxFuture<'_, Result<Result<PlanReport, String>, ViewError>>;
+    /// Silences of our own: those in force, those to come, those that are over since not long ago.
+    fn silences(&self) -> Vec<SilenceReport>;
+    /// Makes one.
+    fn silence(&self, wish: Wish) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>>;
+    /// Ends one before its time.
+    fn unsilence(&self, id: SilenceId, by: String) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>>;
     /// Nothing more is started, or it goes on; who has stopped everything afterwards.
     fn stop(&self, by: String, is_stopped: bool) -> BoxFuture<'_, Result<Option<String>, ViewError>>;
     /// What the ends of runs have taught.

@@ -20,6 +20,7 @@ pub use window::{Window, WindowError};
 use super::learn::Trust;
 use super::playbook::{Facts, Playbook};
 use super::prediction::{Cause, Evidence, Prediction, State};
+use super::silence::Covered;
 use super::time::{Span, Timestamp};
 use super::topology::{Tier, Topology};
 use super::watch::Impact;
@@ -45,7 +46,7 @@ pub struct Around {
     /// Who has stopped everything, if anybody has.
     pub killed: Option<String>,
     /// The silence that the series is under.
-    pub silence: Option<(String, Timestamp)>,
+    pub silence: Option<Covered>,
     /// Age of the watch's newest data; `None` where it is not known.
     pub data_age: Option<Span>,
     /// The source calls its answer incomplete.
@@ -124,8 +125,8 @@ pub fn judge(request: &Request<'_>) -> Verdict {
     if let Some(why) = &around.silences_unknown {
         find(Decision::Allow, Reason::SilencesUnknown { why: why.clone() });
     }
-    if let Some((by, until)) = &around.silence {
-        find(Decision::Deny, Reason::Silenced { by: by.clone(), until: *until });
+    if let Some(silence) = &around.silence {
+        find(Decision::Deny, Reason::Silenced { silence: silence.clone() });
     }
     for (admits, reason) in window::findings(settings, service, now) {
         find(admits, reason);

@@ -8,6 +8,7 @@ use super::settings::Mode;
 use crate::core::learn::{LEAST_EVIDENCE, Trust};
 use crate::core::playbook::Unmet;
 use crate::core::prediction::State;
+use crate::core::silence::Covered;
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::Impact;
@@ -81,8 +82,8 @@ pub enum Reason {
         why: String,
     },
     Silenced {
-        by: String,
-        until: Timestamp,
+        #[serde(flatten)]
+        silence: Covered,
     },
     Frozen {
         name: String,
@@ -192,7 +193,8 @@ impl fmt::Display for Reason {
             }
             Self::HoldOut { lot, share } => write!(f, "not held out by lot: {lot:.3} is not below {share}"),
             Self::SilencesUnknown { why } => write!(f, "taken for not silenced, since nobody can say: {why}"),
-            Self::Silenced { by, until } => write!(f, "silenced by {by} until {until}"),
+            Self::Silenced { silence: Covered { id: Some(id), by, until } } => write!(f, "silenced by {by} until {until}: {id}"),
+            Self::Silenced { silence: Covered { id: None, by, until } } => write!(f, "silenced by {by} until {until}"),
             Self::Frozen { name, until } => write!(f, "frozen by {name} until {until}"),
             Self::OutsideWindow { windows, next: Some(next) } => {
                 write!(f, "outside of its {windows} change windows, the next is at {next}")

@@ -6,6 +6,7 @@ use super::*;
 use crate::core::playbook::{Compare, Condition};
 use crate::core::prediction::Eta;
 use crate::core::run::fixtures;
+use crate::core::silence::own::SilenceId;
 use crate::core::topology::Service;
 use crate::core::watch::Impact;
 
@@ -152,7 +153,20 @@ fn nothing_to_act_on_is_nothing_and_what_is_over_is_over() {
 #[test]
 fn stopped_and_silenced_is_stopped_and_silenced() {
     assert_eq!(decided(|case| case.around.killed = Some("a file".into())), Decision::Deny);
-    assert_eq!(decided(|case| case.around.silence = Some(("maintenance".into(), NOW))), Decision::Deny);
+    let silence = |id| Covered { id, by: "ann (maintenance)".into(), until: NOW };
+    for (id, said) in [(None, "silenced by ann (maintenance) until "), (Some(SilenceId(0xa)), ": s000000000000000a")] {
+        let mut case = Case::new();
+        case.around.silence = Some(silence(id));
+        let verdict = case.verdict();
+        let reason = verdict.obstacles().next().map(|finding| finding.reason.to_string()).unwrap_or_default();
+        assert_eq!((verdict.decision, reason.contains(said)), (Decision::Deny, true), "{reason}");
+    }
+    let reason = Reason::Silenced { silence: silence(Some(SilenceId(0xa))) };
+    let json = serde_json::to_value(&reason).unwrap();
+    assert_eq!(json, serde_json::json!({ "check": "silenced", "id": "s000000000000000a", "by": "ann (maintenance)", "until": NOW }));
+    assert_eq!(serde_json::from_value::<Reason>(json).unwrap(), reason);
+    let old = serde_json::json!({ "check": "silenced", "by": "ann (maintenance)", "until": NOW });
+    assert_eq!(serde_json::from_value::<Reason>(old).unwrap(), Reason::Silenced { silence: silence(None) });
 }
 
 #[test]

@@ -120,9 +120,12 @@ impl Runs {
             Record::Resumed { .. } => self.stopped = None,
             Record::Settled { prediction, breached } => self.learned.trials.settle(prediction, *breached),
             Record::Forgiven { playbook, by } => self.learned.forgive(playbook, at, by),
+            Record::Silenced { silence } => self.silences.put(silence, at),
+            Record::Unsilenced { silence, by } => self.silences.expire(*silence, by, at),
             Record::ClockSet { by } => {
                 self.learned.shift(*by);
                 self.history.shift(*by);
+                self.silences.shift(*by);
                 self.runs.values_mut().for_each(|run| run.shift(*by));
             }
         }

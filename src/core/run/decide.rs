@@ -3,22 +3,16 @@
 use super::record::{Entry, Outcome, Proposal, Record, RunKey};
 use super::state::{MEASURE_EVERY, Phase};
 use super::{Act, MAX_OPEN, Runs, Turn, Turnout};
-use crate::core::gate::{self, Around, Decision, Mode, Request, Settings, Verdict};
+use crate::core::gate::{Around, Decision, Mode, Settings, Verdict};
 use crate::core::learn::{self, Ranked};
 use crate::core::playbook::{Answer, Facts, Playbook, StepEnd};
 use crate::core::prediction::{Prediction, PredictionId};
+use crate::core::silence::own::{OwnSilence, SilenceId};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Topology;
 
 /// Turns of one run's steps within one call at most: each turn ends a step, and a playbook has a hundred.
 const MAX_TURNS: usize = 1_000;
-
-/// The action's own number in 0..1, the same whenever it is asked for.
-fn lot(run: RunKey) -> f64 {
-    // Not the key itself: a wait before a second try is made of that.
-    let seed = [b"held out".as_slice(), &run.0.to_le_bytes()].concat();
-    (xxhash_rust::xxh3::xxh3_64(&seed) >> 11) as f64 / (1_u64 << 53) as f64
-}
 
 /// What does not come from a prediction.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +86,15 @@ pub enum Input<'a> {
         playbook: &'a str,
         by: &'a str,
     },
+    /// A person wants to hear nothing of something.
+    Silence {
+        silence: &'a OwnSilence,
+    },
+    /// And does again.
+    Unsilence {
+        silence: SilenceId,
+        by: &'a str,
+    },
     /// The clock was set by so much, as a clock that nobody sets can tell.
     ClockSet {
         by: Span,
@@ -130,6 +133,8 @@ impl Runs {
             Input::Forgive { playbook, by } => {
                 self.put(now, Record::Forgiven { playbook: playbook.to_owned(), by: by.to_owned() }, &mut turn);
             }
+            Input::Silence { silence } => self.silence(now, silence, &mut turn),
+            Input::Unsilence { silence, by } => self.unsilence(now, silence, by, &mut turn),
             Input::ClockSet { by } => self.put(now, Record::ClockSet { by }, &mut turn),
             Input::Restarted => self.recover(now, &mut turn),
             Input::Tick => {}
@@ -138,7 +143,7 @@ impl Runs {
         turn
     }
 
-    fn put(&mut self, at: Timestamp, record: Record, turn: &mut Turn) {
+    pub(super) fn put(&mut self, at: Timestamp, record: Record, turn: &mut Turn) {
         let entry = Entry { at, record };
         self.apply(&entry);
         turn.records.push(entry);
@@ -152,27 +157,6 @@ impl Runs {
             let tried = known.tried();
             self.put(at, Record::Escalated { run, why, tried }, turn);
         }
-    }
-
-    pub(super) fn judge(&self, now: Timestamp, known: Known<'_>, proposal: &Proposal, world: World<'_>) -> Verdict {
-        let killed = self.stopped.clone().or_else(|| known.around.killed.clone());
-        let estimate = self.learned.estimate(&proposal.case(), now, world.settings.learning.half_life);
-        // Of a playbook that never ran nothing is known, and nothing is said.
-        let trust = (estimate.evidence > 0.0).then(|| estimate.trust());
-        // What a person asks for is no matter of chance.
-        let lot = (world.settings.hold_out > 0.0 && proposal.by.is_none()).then(|| lot(proposal.key()));
-        let around = Around { killed, trust, lot, ..known.around.clone() };
-        gate::judge(&Request {
-            now,
-            prediction: known.prediction,
-            playbook: &proposal.playbook,
-            targets: &proposal.targets,
-            facts: known.facts,
-            settings: world.settings,
-            topology: world.topology,
-            history: &self.history,
-            around: &around,
-        })
     }
 
     /// Proposes the first playbook that the gate does not refuse, in the order that what was learned gives them. Each refusal is written down

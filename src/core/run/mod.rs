@@ -12,8 +12,10 @@ mod bandit_tests;
 mod decide;
 #[cfg(test)]
 pub mod fixtures;
+mod judge;
 mod outcomes;
 mod record;
+mod silenced;
 #[cfg(test)]
 mod sim;
 mod state;
@@ -34,6 +36,7 @@ use super::labels::Labels;
 use super::learn::Learned;
 use super::playbook::{Do, Playbook};
 use super::prediction::{Cause, Prediction, PredictionId};
+use super::silence::own::Silences;
 use super::time::{Span, Timestamp};
 
 /// Runs that are not closed at most: each holds a playbook and waits for something.
@@ -54,6 +57,7 @@ pub struct Runs {
     learned: Learned,
     /// Who has stopped everything.
     stopped: Option<String>,
+    silences: Silences,
 }
 
 /// What the shell is to do, after it has written down `records`.
@@ -123,6 +127,11 @@ impl Runs {
 
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
+    }
+
+    /// Those of our own.
+    pub fn silences(&self) -> &Silences {
+        &self.silences
     }
 
     pub fn history(&self) -> &History {

@@ -11,6 +11,7 @@ use crate::core::labels::Labels;
 use crate::core::learn::{Case, Ranked};
 use crate::core::playbook::{Answer, Playbook, StepEnd};
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId};
+use crate::core::silence::own::{OwnSilence, SilenceId};
 use crate::core::time::{Span, Timestamp};
 use crate::core::watch::{Impact, Side};
 
@@ -299,6 +300,15 @@ pub enum Record {
         playbook: String,
         by: String,
     },
+    /// A person wants to hear nothing of something, and nothing done about it.
+    Silenced {
+        silence: Box<OwnSilence>,
+    },
+    /// And does again, before the time.
+    Unsilenced {
+        silence: SilenceId,
+        by: String,
+    },
     ClockSet {
         by: Span,
     },
@@ -320,7 +330,13 @@ impl Record {
             | Self::Undoing { run, .. }
             | Self::Closed { run, .. }
             | Self::Escalated { run, .. } => Some(*run),
-            Self::Stopped { .. } | Self::Resumed { .. } | Self::Settled { .. } | Self::Forgiven { .. } | Self::ClockSet { .. } => None,
+            Self::Stopped { .. }
+            | Self::Resumed { .. }
+            | Self::Settled { .. }
+            | Self::Forgiven { .. }
+            | Self::Silenced { .. }
+            | Self::Unsilenced { .. }
+            | Self::ClockSet { .. } => None,
         }
     }
 }

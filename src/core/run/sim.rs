@@ -17,6 +17,7 @@ use crate::core::gate::{Around, Mode, Settings};
 use crate::core::learn::How;
 use crate::core::playbook::{Facts, Playbook, StepEnd};
 use crate::core::prediction::Prediction;
+use crate::core::silence::own::{OwnSilence, SilenceId, Until, Wish};
 use crate::core::topology::{Service, Tier, Topology};
 use crate::core::watch::Impact;
 
@@ -58,6 +59,8 @@ struct Storm {
     began: Vec<(Span, RunKey, String, Vec<String>)>,
     /// What should have been learned of each playbook: how often it worked, failed, was taken back, and nobody knew.
     lessons: BTreeMap<(String, How), usize>,
+    /// What is silenced until when, by the records on disk.
+    silenced: BTreeMap<SilenceId, (String, Timestamp)>,
     /// Counts of what was seen, so that a storm in which nothing happens is no proof.
     seen: BTreeMap<&'static str, u64>,
 }
@@ -85,6 +88,7 @@ impl Storm {
             started: BTreeMap::new(),
             began: Vec::new(),
             lessons: BTreeMap::new(),
+            silenced: BTreeMap::new(),
             seen: BTreeMap::new(),
         }
     }
@@ -251,6 +255,7 @@ impl Storm {
                 let playbook = format!("p{}", self.rng.random_range(0..3));
                 self.feed(Input::Forgive { playbook: &playbook, by: "ann" })
             }
+            12 if self.rng.random_bool(0.5) => self.silence_or_end_it(),
             12 => {
                 let (run, what) = (RunKey(self.rng.random()), Turnout { step: 0, attempt: 1, is_undo: false });
                 self.feed(Input::Report { run, what, end: StepEnd::Succeeded, note: "a lie" })
@@ -267,6 +272,18 @@ impl Storm {
                 self.tick()
             }
         }
+    }
+
+    fn silence_or_end_it(&mut self) -> Result<(), String> {
+        let known = self.silenced.keys().next().copied();
+        if let Some(silence) = known.filter(|_| self.rng.random_bool(0.5)) {
+            return self.feed(Input::Unsilence { silence, by: "bob" });
+        }
+        let matchers = vec![format!("pod=pod-{}", self.rng.random_range(0..4)).parse()?];
+        let until = Until::For(Span::MINUTE.times(self.rng.random_range(1..60)));
+        let wish = Wish { matchers, starts_at: None, until, by: "ann".into(), comment: "mending".into() };
+        let silence = OwnSilence::new(wish, self.now()).map_err(|wrong| wrong.to_string())?;
+        self.feed(Input::Silence { silence: &silence })
     }
 
     fn tick(&mut self) -> Result<(), String> {
@@ -316,7 +333,15 @@ fn no_storm_breaks_what_must_hold() {
     }
     let ends = ["refused", "rejected", "expired", "aborted", "verified", "rolled back", "escalated"];
     let deaths = ["died before it was written down", "died before it was done", "died after it was done"];
-    for what in ends.into_iter().chain(deaths).chain(["begun", "started", "approved by who proposed it", "forgiven", "held out"]) {
+    for what in ends.into_iter().chain(deaths).chain([
+        "begun",
+        "started",
+        "approved by who proposed it",
+        "forgiven",
+        "held out",
+        "silenced",
+        "heard again",
+    ]) {
         assert!(seen.get(what).is_some_and(|count| *count > seeds / 100), "{what} was hardly seen: {seen:?}");
     }
 }

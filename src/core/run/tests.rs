@@ -5,6 +5,7 @@ use super::*;
 use crate::core::gate::{Decision, Mode, Settings};
 use crate::core::playbook::{Answer, Facts, Playbook, StepEnd};
 use crate::core::prediction::Prediction;
+use crate::core::silence::own::{OwnSilence, Until, Wish};
 use crate::core::topology::{Service, Tier, Topology};
 
 struct Scene {
@@ -303,6 +304,47 @@ fn stopped_means_that_nothing_more_is_started() {
     assert_eq!(scene.outcome(), Some(Outcome::Escalated));
     scene.feed(Input::Resume { by: "ops" });
     assert_eq!(scene.runs.stopped(), None);
+}
+
+#[test]
+fn what_is_silenced_is_refused_until_it_is_not_and_what_waits_does_not_begin() {
+    let wish = |matcher: &str, now| {
+        let matchers = vec![matcher.parse().unwrap()];
+        let until = Until::For(Span::MINUTE.times(10));
+        OwnSilence::new(Wish { matchers, starts_at: None, until, by: "ann".into(), comment: "mending".into() }, now).unwrap()
+    };
+    let mut scene = Scene::new(Mode::Execute, (1, 1, false));
+    let (other, own) = (wish("pod=pod-2", scene.now), wish("pod=~pod-[1]", scene.now));
+    scene.feed(Input::Silence { silence: &other });
+    scene.feed(Input::Silence { silence: &own });
+    let written = scene.log.len();
+    scene.feed(Input::Silence { silence: &own });
+    scene.feed(Input::Unsilence { silence: wish("pod=pod-3", scene.now).id, by: "ann" });
+    assert_eq!(scene.log.len(), written, "neither the same twice, nor the end of what is not there");
+    assert!(scene.tell().is_empty());
+    let run = scene.runs.get(scene.key()).unwrap();
+    let why = run.verdict.obstacles().next().unwrap().reason.to_string();
+    assert_eq!(
+        (run.outcome(), why.contains(&own.id.to_string()) && why.contains("ann (mending)")),
+        (Some(Outcome::Refused), true),
+        "{why}"
+    );
+    // By itself at its end, or before it by a person.
+    let mut ended = Scene { runs: scene.runs.clone(), log: scene.log.clone(), ..Scene::new(Mode::Execute, (1, 1, false)) };
+    ended.feed(Input::Unsilence { silence: own.id, by: "bob" });
+    assert!(matches!(ended.tell()[..], [Act::Read { .. }]));
+    ended.feed(Input::Unsilence { silence: own.id, by: "bob" });
+    let ends = ended.log.iter().filter(|entry| matches!(entry.record, Record::Unsilenced { .. }));
+    assert_eq!(ends.count(), 1);
+    scene.now = own.ends_at - Span::from_millis(1);
+    assert!(scene.tell().is_empty());
+    scene.now = own.ends_at;
+    assert!(matches!(scene.tell()[..], [Act::Read { .. }]));
+    // What was allowed a moment ago, and is silenced when it is to begin.
+    let again = wish("service=~shop.*", scene.now);
+    scene.feed(Input::Silence { silence: &again });
+    assert!(scene.read(&["pod-1"]).is_empty());
+    assert_eq!(scene.outcome(), Some(Outcome::Aborted));
 }
 
 #[test]

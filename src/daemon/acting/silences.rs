@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Shared;
 use crate::act;
 use crate::core::prediction::Prediction;
-use crate::core::silence::{Silence, covering};
+use crate::core::silence::{Covered, Silence, covering};
 use crate::core::time::Timestamp;
 
 /// What was heard is used for so long: every decision of one going-over goes by the same answer, and a silence that somebody makes holds before
@@ -16,8 +16,8 @@ const FRESH: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Cached(Option<(Instant, Result<Vec<Silence>, String>)>);
 
-/// The silence that a prediction is under, or why nobody can tell.
-pub(super) async fn about(shared: &Shared, prediction: &Prediction, now: Timestamp) -> (Option<(String, Timestamp)>, Option<String>) {
+/// The silence of Alertmanager's that a prediction is under, or why nobody can tell.
+pub(super) async fn about(shared: &Shared, prediction: &Prediction, now: Timestamp) -> (Option<Covered>, Option<String>) {
     let config = shared.config();
     let Some(base) = &config.act.silences else { return (None, None) };
     let mut cached = shared.acting.silences.lock().await;

@@ -100,6 +100,7 @@ function card(prediction, now) {
       el("h3", {}, prediction.title),
       el("span", { class: "sure", title: "Probability of a breach within the horizon" }, `${percent(prediction.likelihood)} likely`)),
     el("p", { class: "where" }, prediction.service ? `${prediction.service} · ` : "", el("code", {}, labels(prediction.labels))),
+    prediction.silenced ? el("p", { class: "faint" }, `silenced until ${utc(prediction.silenced.until)} by ${prediction.silenced.by}`) : "",
     when(prediction, now),
     timeline(prediction, now),
     el("dl", { class: "facts" },

@@ -7,12 +7,13 @@ use std::time::Instant;
 use reqwest::Method;
 
 use super::double::{Double, RUN, busy};
+use super::silenced::silences;
 use super::*;
 use crate::core::access::{Access, Login, Role, TokenHash};
 use crate::core::time::Timestamp;
 
 /// By hand and not from the server's table: v, o, p and a are viewer, operator, approver and admin; `*` is everybody, without a token too.
-const EXPECTED: [(&str, &str, &str); 25] = [
+const EXPECTED: [(&str, &str, &str); 28] = [
     ("GET", "/", "*"),
     ("GET", "/approvals", "*"),
     ("GET", "/runs/{run}", "*"),
@@ -36,6 +37,9 @@ const EXPECTED: [(&str, &str, &str); 25] = [
     ("GET", "/api/v1/approvals", "vopa"),
     ("POST", "/api/v1/approvals/{run}/{word}", "pa"),
     ("POST", "/-/reload", "oa"),
+    ("GET", "/api/v1/silences", "vopa"),
+    ("POST", "/api/v1/silences", "opa"),
+    ("POST", "/api/v1/silences/{id}/expire", "opa"),
     ("POST", "/api/v1/stop", "opa"),
     ("POST", "/api/v1/resume", "a"),
 ];
@@ -54,8 +58,11 @@ async fn ask(server: &Running, method: &str, path: &str, token: Option<&str>) ->
     let query = match path {
         path if path.contains("{word}") => "?token=t0",
         path if path.ends_with("{name}/run") => "?on=a=b&dry_run=true",
+        "/api/v1/silences" if method == "POST" => "?matchers=a%3D%22b%22&for=2h&comment=c",
         _ => "",
     };
+    let silence = silences().all().next().map(|silence| silence.id.to_string()).unwrap_or_default();
+    let path = &path.replace("/silences/{id}", &format!("/silences/{silence}"));
     let id = server.view.predictions.first().map(|p| p.id.to_string()).unwrap_or_default();
     let filled =
         path.replace("{file}", "p1.png").replace("{run}", RUN).replace("{word}", "approve").replace("{id}", &id).replace("{name}", "a");
@@ -88,6 +95,7 @@ async fn every_role_gets_what_is_its_own_at_every_endpoint_and_nobody_else_does(
         for (letter, role) in [('v', "viewer"), ('o', "operator"), ('p', "approver"), ('a', "admin")] {
             // Decided once, it is decided: each role has a fresh one.
             *server.view.runs.lock().unwrap() = busy().runs.into_inner().unwrap();
+            *server.view.silences.lock().unwrap() = silences();
             let (status, body) = ask(&server, method, path, Some(&format!("pt_{role}"))).await;
             if *who == "*" || who.contains(letter) {
                 assert!(status == 200 || (status == 404 && path.starts_with("/charts/")), "{role} {method} {path}: {status} {body}");
@@ -135,7 +143,7 @@ async fn the_name_in_the_audit_is_the_tokens_and_nobody_elses() {
     let (_, _, who) = answer(server.http.get(server.url("/api/v1/login")).bearer_auth("pt_approver")).await;
     let who: serde_json::Value = serde_json::from_str(&who).unwrap();
     assert_eq!((&who["data"]["name"], &who["data"]["role"]), (&"approver".into(), &"approver".into()));
-    assert_eq!(who["data"]["may"], serde_json::json!(["read", "scrape", "dry_run", "propose", "stop", "decide"]));
+    assert_eq!(who["data"]["may"], serde_json::json!(["read", "scrape", "dry_run", "propose", "stop", "silence", "decide"]));
 }
 
 #[tokio::test]

@@ -9,15 +9,13 @@ use tokio::sync::Notify;
 
 use crate::core::access::Access;
 use crate::core::anomaly::{Anomaly, OddView, Why};
-use crate::core::explain::{
-    AheadSaid, BandSaid, BreachSaid, Explanation, ForecastSaid, HistorySaid, MemberSaid, NormalSaid, ProfileSaid, Said, ScoreSaid,
-    WidthsSaid,
-};
+use crate::core::explain::Explanation;
 use crate::core::labels::Labels;
 use crate::core::learn::{Case, End, How, Learned, Stats, Trial};
 use crate::core::playbook::Suggestion;
 use crate::core::prediction::{Cause, Eta, Evidence, Prediction, PredictionId, State, Truth};
 use crate::core::run::RunKey;
+use crate::core::silence::own::{SilenceError, SilenceId, Silences, Wish};
 use crate::core::time::{Span, Timestamp};
 use crate::core::topology::Tier;
 use crate::core::watch::{Impact, Side};
@@ -27,8 +25,12 @@ use crate::server::report::{
     finite,
 };
 use crate::server::run_report::{RunDetail, RunReport, TrialReport};
+use crate::server::silence_report::{PredictionReport, SilenceReport};
 use crate::server::view::Word;
 use crate::server::{AnomalyFilter, ExplainFilter, PlaybookAsk, PredictionFilter, SeriesFilter, Subject, View, ViewError};
+
+use super::explained::explanation;
+use super::silenced::{add, expire, report, silences};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_341_600_000);
 
@@ -47,6 +49,7 @@ pub struct Double {
     /// Questions about series fail; about anomalies panic.
     pub broken: AtomicBool,
     pub runs: Mutex<Vec<RunReport>>,
+    pub silences: Mutex<Silences>,
     pub reload_error: Mutex<Option<String>>,
     pub reloads_begun: AtomicUsize,
     pub reloads_ended: AtomicUsize,
@@ -107,7 +110,7 @@ impl View for Double {
         }
     }
 
-    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<Prediction>, ViewError>> {
+    fn predictions(&self, filter: PredictionFilter) -> BoxFuture<'_, Result<Vec<PredictionReport>, ViewError>> {
         async move {
             if self.hang.load(Ordering::Relaxed) {
                 let released = self.release.notified();
@@ -119,7 +122,9 @@ impl View for Double {
                     && filter.watch.as_ref().is_none_or(|watch| p.watch == *watch)
                     && filter.since.is_none_or(|since| p.updated_at >= since)
             };
-            Ok(self.predictions.iter().filter(wanted).take(filter.limit).cloned().collect())
+            let silences = self.silences.lock().unwrap();
+            let shown = |p: &Prediction| PredictionReport { prediction: p.clone(), silenced: silences.covering(p, NOW) };
+            Ok(self.predictions.iter().filter(wanted).take(filter.limit).map(shown).collect())
         }
         .boxed()
     }
@@ -204,6 +209,20 @@ impl View for Double {
             note: Some(format!("asked by {}", ask.by)),
         };
         let said = if ask.is_dry { Ok(report) } else { Err("nothing is open about it".to_owned()) };
+        async move { Ok(said) }.boxed()
+    }
+
+    fn silences(&self) -> Vec<SilenceReport> {
+        self.silences.lock().unwrap().all().map(report).collect()
+    }
+
+    fn silence(&self, wish: Wish) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        let said = add(&self.silences, wish);
+        async move { Ok(said) }.boxed()
+    }
+
+    fn unsilence(&self, id: SilenceId, by: String) -> BoxFuture<'_, Result<Result<SilenceReport, SilenceError>, ViewError>> {
+        let said = expire(&self.silences, id, &by);
         async move { Ok(said) }.boxed()
     }
 
@@ -331,55 +350,6 @@ pub fn series(n: usize) -> SeriesReport {
     }
 }
 
-/// Every second one knows nothing yet.
-pub fn explanation(series: &SeriesReport, n: usize) -> Explanation {
-    let said = |text: &str| Said { kind: "name".into(), text: text.into() };
-    let known = n.is_multiple_of(2);
-    Explanation {
-        watch: Some(series.watch.clone()),
-        series: series.labels.to_string(),
-        labels: series.labels.clone(),
-        at: known.then_some(NOW),
-        value: known.then_some(0.5),
-        profile: ProfileSaid {
-            name: "gauge".into(),
-            lower: known.then_some(0.0),
-            upper: None,
-            seasonal: true,
-            resets: false,
-            deadline: false,
-            reasons: vec![said("bytes")],
-        },
-        history: HistorySaid { span_s: 3600.0, needed_s: 86_400.0, inherited_from: 3, wider: known.then_some(1.5) },
-        periods_s: vec![86_400.0],
-        normal: known.then_some(NormalSaid { expected: 0.5, lower: 0.4, upper: 0.6 }),
-        score: known.then(|| ScoreSaid { score: 0.2, sigmas: -0.1, view: "level".into(), per_week: None, text: "usual".into() }),
-        forecast: known.then(|| ForecastSaid {
-            model: "ensemble".into(),
-            step_s: 3600.0,
-            origins: 24,
-            members: vec![MemberSaid { rule: "drift".into(), weight: 1.0 }],
-            ahead: vec![AheadSaid {
-                at: NOW,
-                median: 0.5,
-                bands: vec![BandSaid { level: 0.8, lower: 0.4, upper: 0.6 }],
-                typical_error: 0.01,
-            }],
-            widths: Some(WidthsSaid { near: 1.2, far: 0.9, settled: 40 }),
-        }),
-        breach: known.then(|| BreachSaid {
-            side: Side::Above,
-            threshold: 0.9,
-            horizon_s: 86_400.0,
-            likelihood: 0.1,
-            eta_s: [Some(60.0), None, None],
-            base_rate: None,
-            reasons: vec![said("rising")],
-        }),
-        not_said: vec!["no more".into()],
-    }
-}
-
 pub fn anomaly() -> Anomaly {
     Anomaly {
         watch: "memory".into(),
@@ -427,6 +397,7 @@ pub fn busy() -> Double {
         series: (0..500).map(series).collect(),
         anomalies: vec![anomaly()],
         runs: Mutex::new(vec![waiting_run()]),
+        silences: Mutex::new(silences()),
         ..Double::default()
     }
 }

@@ -3,18 +3,25 @@
 use std::sync::atomic::Ordering;
 
 use super::double::{Double, NOW, RUN, busy, prediction};
+use super::silenced::silences;
 use super::*;
 use crate::core::prediction::{Prediction, State};
 use crate::core::time::Span;
 use crate::server::report::{Envelope, Outcome, Readiness, SeriesReport, StatusReport};
+use crate::server::silence_report::PredictionReport;
 
 #[tokio::test]
 async fn data_comes_back_as_the_types_it_was_made_from() {
     let server = start(busy(), Settings::default()).await;
     let (status, headers, body) = server.get("/api/v1/predictions").await;
     assert_eq!((status, &headers["content-type"]), (200, &"application/json".parse().unwrap()));
-    let all: Envelope<Vec<Prediction>> = serde_json::from_str(&body).unwrap();
-    assert_eq!((all.status, all.more, all.data.unwrap()), (Outcome::Success, false, server.view.predictions.clone()));
+    let all: Envelope<Vec<PredictionReport>> = serde_json::from_str(&body).unwrap();
+    assert_eq!((all.status, all.more), (Outcome::Success, false));
+    let all = all.data.unwrap();
+    assert_eq!(all.iter().map(|report| report.prediction.clone()).collect::<Vec<_>>(), server.view.predictions);
+    let silenced: Vec<bool> = all.iter().map(|report| report.silenced.is_some()).collect();
+    assert_eq!(silenced, [false, true, false, false, false, false]);
+    assert_eq!(all[1].silenced.as_ref().unwrap().by, "ann (moving it)");
     let (_, _, body) = server.get("/api/v1/status").await;
     let report: Envelope<StatusReport> = serde_json::from_str(&body).unwrap();
     assert_eq!((report.data.as_ref().unwrap().now, report.data.unwrap().counts.predictions_open), (NOW, 4));
@@ -182,13 +189,20 @@ async fn the_page_and_its_parts_allow_nothing_from_elsewhere() {
 async fn the_openapi_document_says_what_the_server_does() {
     let server = start(busy(), Settings::default()).await;
     let (_, document) = server.json("/api/v1/openapi.json").await;
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        let method = if methods.get("post").is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+    let silence = silences().all().next().unwrap().id.to_string();
+    let all = document["paths"].as_object().unwrap().iter();
+    for (path, method) in all.flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |method| (path, method))) {
+        let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let id = server.view.predictions[0].id.to_string();
-        let filled = path.replace("{name}", "a").replace("{file}", "p1.png").replace("{run}", RUN);
+        let filled = path
+            .replace("/silences/{id}", &format!("/silences/{silence}"))
+            .replace("{name}", "a")
+            .replace("{file}", "p1.png")
+            .replace("{run}", RUN);
         let filled = filled.replace("{word}", "approve").replace("{id}", &id);
         let query = match path.as_str() {
-            "/api/v1/stop" | "/api/v1/resume" | "/api/v1/playbooks/{name}/forgive" => "?by=ann",
+            "/api/v1/silences" if method == reqwest::Method::POST => "?matchers=a%3D%22b%22&for=2h&comment=c&by=ann",
+            "/api/v1/stop" | "/api/v1/resume" | "/api/v1/playbooks/{name}/forgive" | "/api/v1/silences/{id}/expire" => "?by=ann",
             "/api/v1/playbooks/{name}/run" => "?on=a=b&by=ann&dry_run=true",
             path if path.contains("{word}") => "?by=ann&token=t0",
             _ => "",
@@ -212,6 +226,9 @@ async fn the_openapi_document_says_what_the_server_does() {
     assert_matches(&document, "Explanation", explained["data"].as_array().unwrap());
     let (_, one) = server.json("/api/v1/explain?selector=%7Binstance%3D%22host-7:9100%22%7D").await;
     assert_eq!(one["data"][0]["labels"]["instance"], "host-7:9100");
+    let (_, silences) = server.json("/api/v1/silences").await;
+    assert_matches(&document, "Silence", silences["data"].as_array().unwrap());
+    assert!(silences["data"].as_array().unwrap().iter().any(|silence| silence["state"] == "expired"), "{silences}");
     let (_, status) = server.json("/api/v1/status").await;
     let (_, learned) = server.json("/api/v1/playbooks/stats").await;
     assert_matches(&document, "Learned", std::slice::from_ref(&learned["data"]));
@@ -302,6 +319,8 @@ async fn without_a_login_nobody_decides_from_elsewhere() {
     for path in [
         "/api/v1/stop?by=ann",
         "/api/v1/resume?by=ann",
+        "/api/v1/silences?by=ann&matchers=a%3D%22b%22&for=2h&comment=c",
+        "/api/v1/silences/s0123456789abcdef/expire?by=ann",
         "/api/v1/playbooks/restart/forgive?by=ann",
         run,
         &format!("/api/v1/approvals/{RUN}/approve?by=ann&token=t0"),
@@ -309,6 +328,50 @@ async fn without_a_login_nobody_decides_from_elsewhere() {
         assert_eq!(answer(server.http.post(url(path))).await.0, 403, "{path}");
     }
     assert_eq!(answer(server.http.get(url("/api/v1/approvals"))).await.0, 200, "reading is free");
+}
+
+#[tokio::test]
+async fn a_silence_is_made_with_a_post_that_says_of_what_how_long_why_and_whose() {
+    let server = start(Double { predictions: busy().predictions, ..Double::default() }, Settings::default()).await;
+    let post = async |path: &str| {
+        let (status, _, body) = answer(server.http.post(server.url(path))).await;
+        (status, serde_json::from_str::<serde_json::Value>(&body).unwrap())
+    };
+    let whole = "matchers=service%3D%22host-2%22%2Cmountpoint%3D~%22%2Fvar.*%22&for=2h&comment=moving%20it&by=ann";
+    let elsewhere = server.http.post(server.url(&format!("/api/v1/silences?{whole}"))).header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(answer(elsewhere).await.0, 403, "a page from elsewhere");
+    for (wrong, why) in [
+        ("for=2h&comment=c&by=ann", "of nothing"),
+        ("matchers=%7B%7D&for=2h&comment=c&by=ann", "of nothing"),
+        ("matchers=a%3D~%22.*%22&for=2h&comment=c&by=ann", "of everything"),
+        ("matchers=a%3D~%22(%22&for=2h&comment=c&by=ann", "no expression"),
+        ("matchers=a%3D%22b%22&comment=c&by=ann", "without an end"),
+        ("matchers=a%3D%22b%22&for=2h&until=2026-12-01T00:00:00Z&comment=c&by=ann", "with two"),
+        ("matchers=a%3D%22b%22&for=91d&comment=c&by=ann", "too long"),
+        ("matchers=a%3D%22b%22&for=2h&by=ann", "without a reason"),
+        ("matchers=a%3D%22b%22&for=2h&comment=c", "nobody's"),
+        ("matchers=a%3D%22b%22&for=2h&comment=c&by=ann&id=s1", "with what is not known"),
+    ] {
+        let (status, said) = post(&format!("/api/v1/silences?{wrong}")).await;
+        assert_eq!((status, &said["errorType"]), (400, &"bad_data".into()), "{why}: {said}");
+    }
+    assert_eq!(server.json("/api/v1/silences").await.1["data"], serde_json::json!([]));
+    let (status, made) = post(&format!("/api/v1/silences?{whole}")).await;
+    let (made, document) = (&made["data"], server.json("/api/v1/openapi.json").await.1);
+    assert_eq!((status, &made["state"], &made["by"]), (200, &"active".into(), &"ann".into()));
+    assert_eq!(made["matchers"][1], serde_json::json!({ "label": "mountpoint", "op": "=~", "value": "/var.*" }));
+    assert_matches(&document, "Silence", std::slice::from_ref(made));
+    let id = made["id"].as_str().unwrap();
+    let (_, shown) = server.json("/api/v1/predictions").await;
+    assert_eq!((&shown["data"][2]["silenced"]["id"], &shown["data"][1]["silenced"]), (&id.into(), &serde_json::Value::Null));
+    let expire = format!("/api/v1/silences/{id}/expire");
+    assert_eq!(answer(server.http.get(server.url(&format!("{expire}?by=ann")))).await.0, 405, "following a link does nothing");
+    assert_eq!(post(&expire).await.0, 400, "nobody says it");
+    let (status, ended) = post(&format!("{expire}?by=bob")).await;
+    assert_eq!((status, &ended["data"]["state"], &ended["data"]["expired_by"]), (200, &"expired".into(), &"bob".into()));
+    assert_eq!(post(&format!("{expire}?by=bob")).await.0, 409, "once");
+    assert_eq!(post("/api/v1/silences/s00000000000000ff/expire?by=bob").await.0, 404);
+    assert_eq!(post("/api/v1/silences/x/expire?by=bob").await.0, 400);
 }
 
 /// Every value has the schema's form, and no field that the schema does not name.

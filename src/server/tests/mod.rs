@@ -3,9 +3,11 @@
 mod access;
 mod double;
 mod endpoints;
+mod explained;
 mod limits;
 mod metrics;
 mod requests;
+mod silenced;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Once};

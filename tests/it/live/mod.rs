@@ -17,6 +17,7 @@ mod no_config;
 mod outage;
 mod reload;
 mod restart;
+mod silences;
 mod told;
 mod verbs;
 mod victoria;

@@ -38,6 +38,10 @@ impl Storm {
                 if self.runs.learned().trials.get(&proposal.prediction).is_some_and(|trial| trial.is_held_out) {
                     return Err("what was held out was acted upon".into());
                 }
+                let (pod, now) = (proposal.labels.get("pod").unwrap_or_default(), self.now());
+                if self.silenced.values().any(|(of, until)| of == pod && now < *until) {
+                    return Err(format!("{pod} was silenced and acted upon"));
+                }
                 if proposal.targets.is_empty() {
                     return Err("G3: nothing became something".into());
                 }
@@ -73,6 +77,15 @@ impl Storm {
                 }
                 self.saw("handed to a person");
             }
+            Record::Silenced { silence } => {
+                self.saw("silenced");
+                self.silenced.insert(silence.id, (silence.matchers[0].value().to_owned(), silence.ends_at));
+            }
+            Record::Unsilenced { silence, .. } => {
+                self.saw("heard again");
+                self.silenced.remove(silence).ok_or("the end of a silence that was not there")?;
+            }
+            Record::ClockSet { by } => self.silenced.values_mut().for_each(|(_, until)| *until = *until + *by),
             Record::Forgiven { playbook, .. } => {
                 self.saw("forgiven");
                 self.lessons.retain(|(name, _), _| name != playbook);
