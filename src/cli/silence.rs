@@ -113,7 +113,7 @@ impl Add {
         let made: SilenceReport = remote.post(&format!("/api/v1/silences?{query}"))?;
         let (silence, open) = (&made.silence, made.predictions_open);
         eprintln!("{matchers} is silenced from {} until {}; open predictions that it is of: {open}", silence.starts_at, silence.ends_at);
-        show(remote, &[made.clone()], || writeln!(output::stdout(), "{}", silence.id))
+        show(remote, std::slice::from_ref(&made), || writeln!(output::stdout(), "{}", silence.id))
     }
 }
 

@@ -81,7 +81,7 @@ async fn push(shared: &Shared, target: &AlertmanagerTarget, clock: &SystemClock,
 
 /// Nobody wants to hear nothing of it, by a silence of ours. Not refreshed, its alert ends at Alertmanager by itself within four resends.
 fn is_told(shared: &Shared, prediction: &Prediction) -> bool {
-    own_silences::over(shared, prediction, shared.clock.now()).is_none()
+    !own_silences::hide(shared, prediction, shared.clock.now())
 }
 
 /// What is on disk as open and not silenced, as it stands with the last sample: nothing is told outside that could be forgotten.

@@ -101,7 +101,7 @@ fn change(shared: &Shared, effect: &Effect, now: Timestamp) -> Option<Prediction
     if config.chart_dir.is_some() {
         prediction.chart_url = Some(format!("{}charts/{}.png", shared.base_url, prediction.id));
     }
-    let told = told.filter(|_| own_silences::over(shared, &prediction, now).is_none());
+    let told = told.filter(|_| !own_silences::hide(shared, &prediction, now));
     let outbox = told.map_or_else(Vec::new, |kind| {
         let (event_id, payload) = event::encode(&prediction, kind, effect.at(), None);
         let item = |hook: &WebhookConfig| OutboxItem {
@@ -176,7 +176,7 @@ fn lead_time_s(prediction: &Prediction) -> Option<f64> {
 fn count(shared: &Shared, effect: &Effect, now: Timestamp) {
     let metrics = &shared.metrics;
     if let Effect::Raised(p) | Effect::Updated(p) | Effect::Ended(p) = effect
-        && own_silences::over(shared, p, now).is_some()
+        && own_silences::hide(shared, p, now)
     {
         metrics.predictions_silenced.inc();
     }

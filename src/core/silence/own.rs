@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{Covered, Matcher, all_hold};
-use crate::core::prediction::Prediction;
+use crate::core::prediction::{Prediction, State as PredictionState};
 use crate::core::time::{Span, Timestamp};
 
 /// Those that are not over, at most: each is looked at for every open prediction, and more are no longer anybody's intention.
@@ -227,7 +227,9 @@ impl SilenceId {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         }
-        times.iter().for_each(|time| hash.update(&time.as_millis().to_le_bytes()));
+        for time in times {
+            hash.update(&time.as_millis().to_le_bytes());
+        }
         Self(hash.digest())
     }
 }
@@ -253,6 +255,14 @@ impl Silences {
 
     pub fn is_full(&self, now: Timestamp) -> bool {
         self.all().filter(|silence| silence.state(now) != State::Expired).count() >= MAX_LIVE
+    }
+
+    /// Whether nobody is to hear of it now. That something is over is heard by those who heard that it began: a pager that rings when a
+    /// silence begins must not ring on for ever.
+    pub fn hide(&self, prediction: &Prediction, now: Timestamp) -> bool {
+        let is_open = prediction.state == PredictionState::Open;
+        let mut over = self.active(now).filter(|silence| silence.is_of(prediction));
+        over.any(|silence| is_open || silence.starts_at <= prediction.raised_at)
     }
 
     /// The one that lasts longest of those a prediction is under.

@@ -75,7 +75,9 @@ fn a_clock_that_is_set_neither_shortens_what_was_asked_for_so_long_nor_moves_wha
         (made(None, Until::For(hour)), made(None, Until::At(NOW + hour)), made(Some(NOW + hour), Until::For(hour)));
     for by in [day, Span::ZERO - day] {
         let mut all = Silences::default();
-        [&lasting, &dated, &later].into_iter().for_each(|one| all.put(one, NOW));
+        for one in [&lasting, &dated, &later] {
+            all.put(one, NOW);
+        }
         all.shift(by);
         let states = |after: Span| [&lasting, &dated, &later].map(|one| all.get(one.id).unwrap().state(NOW + by + after));
         let rest = if by > Span::ZERO { [State::Expired; 2] } else { [State::Active, State::Pending] };
@@ -99,6 +101,21 @@ fn the_longest_of_those_in_force_is_named() {
     all.expire(longer.id, "ann", NOW);
     assert_eq!(all.covering(&prediction, NOW).map(|covered| covered.until), Some(NOW + Span::HOUR));
     assert_eq!(all.covering(&prediction, NOW + Span::HOUR), None);
+}
+
+#[test]
+fn what_was_told_before_a_silence_began_is_told_to_be_over() {
+    let mut all = Silences::default();
+    all.put(&silence(&["service=shop-1"]), NOW);
+    let raised = |raised_at, state| Prediction { state, raised_at, ..fixtures::prediction(1, NOW) };
+    for (prediction, is_hidden) in [
+        (raised(NOW - MS, PredictionState::Open), true),
+        (raised(NOW - MS, PredictionState::Resolved), false),
+        (raised(NOW, PredictionState::Resolved), true),
+    ] {
+        assert_eq!(all.hide(&prediction, NOW + Span::MINUTE), is_hidden, "{prediction:?}");
+        assert!(!all.hide(&prediction, NOW + Span::HOUR), "over");
+    }
 }
 
 #[test]

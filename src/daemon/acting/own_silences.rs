@@ -5,15 +5,14 @@ use std::sync::Arc;
 use super::{News, Shared, hear};
 use crate::core::engine::Engine;
 use crate::core::prediction::{Prediction, State as Stands};
-use crate::core::silence::Covered;
 use crate::core::silence::own::{OwnSilence, SilenceError, SilenceId, State, Wish};
 use crate::core::time::Timestamp;
 use crate::server::ViewError;
 use crate::server::silence_report::SilenceReport;
 
-/// The silence that a prediction is told nothing of because of, if it is under one.
-pub fn over(shared: &Shared, prediction: &Prediction, now: Timestamp) -> Option<Covered> {
-    shared.acting.own_silences().covering(prediction, now)
+/// Whether nobody is to hear of a prediction now.
+pub fn hide(shared: &Shared, prediction: &Prediction, now: Timestamp) -> bool {
+    shared.acting.own_silences().hide(prediction, now)
 }
 
 /// Those in force first, then those to come and those that are over; of each the next to end, and of those that are over the last one.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::daemon::{Config, END_WITHIN, Running, SOON, STARTED};
 use super::history::{DISKS, filling_prometheus};
-use crate::support::{PortentProcess, Receiver, wait_until};
+use crate::support::{PortentProcess, Received, Receiver, wait_until};
 
 /// Longer than a few ticks, going-overs and resends: what would be told or done is told or done by then.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);
@@ -96,7 +96,7 @@ fn what_is_silenced_is_shown_and_neither_told_nor_acted_upon_until_somebody_ends
     assert!(silence(&portent, &["list", "--all"]).1.contains("ann, ended by bob"));
     let acted = wait_until(SOON, || done.exists().then_some(()));
     assert!(acted.is_some(), "{:#}\n{}", portent.data("/api/v1/runs"), portent.tail());
-    let alerted = wait_until(SOON, || alerts.received().last().map(|post| post.json()));
+    let alerted = wait_until(SOON, || alerts.received().last().map(Received::json));
     let alerted = alerted.unwrap_or_else(|| panic!("no alert\n{}", portent.tail()));
     assert_eq!(alerted[0]["labels"]["host"], "filling");
     // Its next event goes out as ever: its watch is taken away, which ends it.
@@ -105,7 +105,7 @@ fn what_is_silenced_is_shown_and_neither_told_nor_acted_upon_until_somebody_ends
     fs::write(&file, text.replace("name: disks,", "name: others,").replace("above: 0.9, ", "")).unwrap();
     assert!(portent.reload().is_success(), "{}", portent.reload().text());
     let ended = |event: &Value| event["type"] == "dev.portent.prediction.resolved" && event["data"]["id"] == prediction["id"];
-    let told = wait_until(SOON, || hook.received().iter().map(|event| event.json()).find(ended));
+    let told = wait_until(SOON, || hook.received().iter().map(Received::json).find(ended));
     assert!(told.is_some(), "{:#?}\n{}", hook.received(), portent.tail());
 
     assert!(portent.process.sigterm_and_wait(END_WITHIN).success());
