@@ -130,8 +130,7 @@ impl Week {
     /// Milliseconds after `at_ms` by which a share `q` of the breaches has come, given that one comes.
     pub fn quantile_ms(&self, block: &Block, at_ms: i64, q: f64) -> f64 {
         let bucket_ms = block.geometry().bucket_ms as f64;
-        // A breach in an hour is in its middle, for all that is known.
-        ((self.times.quantile(q) - 0.5) * bucket_ms - (at_ms as f64 - self.next as f64 * bucket_ms)).max(0.0)
+        (self.times.quantile_of_stretches(q) * bucket_ms - (at_ms as f64 - self.next as f64 * bucket_ms)).max(0.0)
     }
 }
 

@@ -20,6 +20,8 @@ const MAX_WINDOWS: usize = 60;
 pub struct Times {
     steps: Vec<(f64, f64)>,
     horizon: f64,
+    /// How much time a step stands for, and how much of it lies after the step.
+    stretch: (f64, f64),
 }
 
 impl Times {
@@ -50,7 +52,7 @@ impl Times {
         for step in &mut steps {
             step.1 /= sum;
         }
-        Self { steps, horizon: horizon as f64 }
+        Self { steps, horizon: horizon as f64, stretch: (1.0, 0.0) }
     }
 
     /// Any step as good as any other.
@@ -59,7 +61,8 @@ impl Times {
         const PIECES: u32 = 8;
         let horizon = horizon as f64;
         let steps = (1..=PIECES).map(|i| (horizon * (f64::from(i) - 0.5) / f64::from(PIECES), 1.0 / f64::from(PIECES))).collect();
-        Self { steps, horizon }
+        let piece = horizon / f64::from(PIECES);
+        Self { steps, horizon, stretch: (piece, piece / 2.0) }
     }
 
     /// Steps by which a share `q` of the breaches has come. Half of a step's weight lies before it, half after; between two of them the
@@ -74,6 +77,21 @@ impl Times {
             }
             passed += weight;
             before = Some((step, share));
+        }
+        self.steps.last().map_or(self.horizon, |s| s.0)
+    }
+
+    /// The same where a step is a stretch of time, and a breach in it may come at any moment of it: steps from now, the first one ends at 1.
+    /// A step's weight lies evenly over it, so the tenths of a breach that is sure to come in one hour lie apart by most of that hour.
+    pub fn quantile_of_stretches(&self, q: f64) -> f64 {
+        let mut passed = 0.0;
+        for same in self.steps.chunk_by(|a, b| a.0 == b.0) {
+            let (step, weight) = (same[0].0, same.iter().map(|s| s.1).sum::<f64>());
+            if passed + weight >= q {
+                let (width, after) = self.stretch;
+                return step + after - width * (1.0 - (q - passed) / weight);
+            }
+            passed += weight;
         }
         self.steps.last().map_or(self.horizon, |s| s.0)
     }
@@ -114,12 +132,30 @@ mod tests {
 
     #[test]
     fn share_and_quantile_are_inverse() {
-        let times = Times { steps: vec![(3.0, 0.2), (5.0, 0.2), (5.0, 0.1), (12.0, 0.5)], horizon: 20.0 };
+        let times = Times { steps: vec![(3.0, 0.2), (5.0, 0.2), (5.0, 0.1), (12.0, 0.5)], horizon: 20.0, stretch: (1.0, 0.0) };
         assert_eq!((times.quantile(0.05), times.quantile(0.1), times.quantile(1.0)), (3.0, 3.0, 12.0));
         for q in [0.1, 0.2, 0.25, 0.5, 0.6, 0.74] {
             assert!((times.share_by(times.quantile(q)) - q).abs() < 0.1 + 1e-9, "{q}");
         }
         assert_eq!((times.share_by(2.9), times.share_by(12.0)), (0.0, 1.0));
+    }
+
+    #[test]
+    fn a_breach_in_an_hour_may_come_at_any_moment_of_it() {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        let sure = Times { steps: vec![(3.0, 0.5), (3.0, 0.5)], horizon: 20.0, stretch: (1.0, 0.0) };
+        assert!(
+            near(sure.quantile_of_stretches(0.1), 2.1)
+                && near(sure.quantile_of_stretches(0.5), 2.5)
+                && near(sure.quantile_of_stretches(0.9), 2.9)
+        );
+        let split = Times { steps: vec![(3.0, 0.25), (7.0, 0.75)], horizon: 20.0, stretch: (1.0, 0.0) };
+        assert!(near(split.quantile_of_stretches(0.25), 3.0) && near(split.quantile_of_stretches(0.5), 6.0 + 1.0 / 3.0));
+        assert!(near(split.quantile_of_stretches(1.0), 7.0));
+        let even = Times::even(80);
+        for q in [0.05, 0.1, 0.5, 0.93] {
+            assert!(near(even.quantile_of_stretches(q), 80.0 * q), "{q}");
+        }
     }
 
     #[test]
