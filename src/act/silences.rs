@@ -13,7 +13,8 @@ use url::Url;
 
 use super::places::Places;
 use super::send::{Request, Sent, send};
-use crate::core::silence::{Matcher, Operator, Silence};
+use crate::core::operator::Operator;
+use crate::core::silence::{Matcher, Silence};
 use crate::core::time::Timestamp;
 
 /// Some ten thousand silences.

@@ -13,6 +13,7 @@ pub mod health;
 pub mod heritage;
 pub mod labels;
 pub mod learn;
+pub mod operator;
 pub mod outlook;
 pub mod playbook;
 pub mod prediction;

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use self::own::SilenceId;
+use super::operator::Operator;
 use super::prediction::Prediction;
 use super::time::Timestamp;
 
@@ -32,46 +33,6 @@ pub struct Covered {
     /// Who, and in brackets why.
     pub by: String,
     pub until: Timestamp,
-}
-
-/// How a label's value is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operator {
-    #[serde(rename = "=")]
-    Equal,
-    #[serde(rename = "!=")]
-    NotEqual,
-    #[serde(rename = "=~")]
-    Matches,
-    #[serde(rename = "!~")]
-    MatchesNot,
-}
-
-impl Operator {
-    /// Longer ones first, as they are looked for.
-    const ALL: [(&'static str, Self); 4] = [("=~", Self::Matches), ("!~", Self::MatchesNot), ("!=", Self::NotEqual), ("=", Self::Equal)];
-
-    pub fn new(is_regex: bool, is_equal: bool) -> Self {
-        match (is_regex, is_equal) {
-            (false, true) => Self::Equal,
-            (false, false) => Self::NotEqual,
-            (true, true) => Self::Matches,
-            (true, false) => Self::MatchesNot,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Equal => "=",
-            Self::NotEqual => "!=",
-            Self::Matches => "=~",
-            Self::MatchesNot => "!~",
-        }
-    }
-
-    fn is_negated(self) -> bool {
-        matches!(self, Self::NotEqual | Self::MatchesNot)
-    }
 }
 
 /// A matcher as it is written down.

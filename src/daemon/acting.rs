@@ -354,7 +354,7 @@ async fn write_down(shared: &Shared, records: &[Entry], runs: &Runs) -> Result<(
 /// The state is what the ledger holds. Whether that could be read.
 async fn restore(shared: &Shared, runs: &mut Runs) -> bool {
     let mut read = Runs::default();
-    let outcome = shared.ledger.audit_records(|entry| read.take_in(entry)).await;
+    let outcome = shared.ledger.audit_records(|entry| read.apply(entry)).await;
     let was_behind = shared.acting.is_behind.swap(outcome.is_err(), Ordering::AcqRel);
     match outcome {
         Ok(()) => {

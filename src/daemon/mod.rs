@@ -250,7 +250,7 @@ async fn open_acting(
         Finding::Whole { .. } => {
             let (mut runs, mut memory) = (Runs::default(), metrics.acting.memory());
             let both = |entry: &Entry| {
-                runs.take_in(entry);
+                runs.apply(entry);
                 memory.take_in(entry);
             };
             ledger.audit_records(both).await?;

@@ -12,8 +12,8 @@ use super::access::Caller;
 use super::acting::{named, only_here};
 use super::answer::{self, Refusal};
 use super::params::Params;
+use crate::core::silence::Matcher;
 use crate::core::silence::own::{SilenceError, SilenceId, Until, Wish};
-use crate::core::silence::{Matcher, Operator};
 use crate::source::selector;
 
 impl From<SilenceError> for Refusal {
@@ -71,13 +71,7 @@ fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
     let written = selector::parse(&selector)
         .map_err(|why| format!("parameter \"matchers\": {why}; want them as in service=\"shop\",pod=~\"a.*\""))?;
     let matcher = |written: selector::Matcher| {
-        let op = match written.operator {
-            selector::Operator::Equal => Operator::Equal,
-            selector::Operator::NotEqual => Operator::NotEqual,
-            selector::Operator::Regex => Operator::Matches,
-            selector::Operator::NotRegex => Operator::MatchesNot,
-        };
-        Matcher::new(&written.label, op, &written.value).map_err(|why| format!("parameter \"matchers\": {why}"))
+        Matcher::new(&written.label, written.operator, &written.value).map_err(|why| format!("parameter \"matchers\": {why}"))
     };
     written.into_iter().map(matcher).collect()
 }
@@ -85,6 +79,7 @@ fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::operator::Operator;
 
     proptest::proptest! {
         #[test]

@@ -4,6 +4,7 @@
 //! offsets, operators) is refused in Prometheus' words.
 
 use crate::core::labels::METRIC_NAME;
+use crate::core::operator::Operator;
 
 /// Longer queries are refused: usual ones are a hundredth of it, and every matcher costs a pass over all series.
 const MAX_QUERY_BYTES: usize = 8_192;
@@ -13,19 +14,6 @@ pub struct Matcher {
     pub label: String,
     pub operator: Operator,
     pub value: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operator {
-    Equal,
-    NotEqual,
-    Regex,
-    NotRegex,
-}
-
-impl Operator {
-    /// Longer ones first, as they are looked for.
-    const ALL: [(&'static str, Self); 4] = [("=~", Self::Regex), ("!~", Self::NotRegex), ("!=", Self::NotEqual), ("=", Self::Equal)];
 }
 
 /// The matchers of a selector, the metric's name first.
@@ -136,8 +124,8 @@ mod tests {
             ("__name__", Operator::Equal, "up"),
             ("a", Operator::Equal, "1"),
             ("b", Operator::NotEqual, "2"),
-            ("c", Operator::Regex, r"x\d"),
-            ("d", Operator::NotRegex, "y|\"z"),
+            ("c", Operator::Matches, r"x\d"),
+            ("d", Operator::MatchesNot, "y|\"z"),
         ];
         assert_eq!(found, want);
     }

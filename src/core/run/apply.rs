@@ -9,7 +9,8 @@ use crate::core::playbook::{Answer, StepEnd};
 use crate::core::time::{Span, Timestamp};
 
 impl Runs {
-    pub(super) fn apply(&mut self, entry: &Entry) {
+    /// Takes in the next record: one that was just made, or one of a ledger that is read back.
+    pub fn apply(&mut self, entry: &Entry) {
         let at = entry.at;
         match &entry.record {
             Record::Proposed { run, proposal, verdict, expires_at, .. } => {

@@ -103,13 +103,8 @@ impl Runs {
     /// What the records add up to.
     pub fn restore(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut runs = Self::default();
-        entries.into_iter().for_each(|entry| runs.take_in(&entry));
+        entries.into_iter().for_each(|entry| runs.apply(&entry));
         runs
-    }
-
-    /// The next record of a ledger that is read back.
-    pub fn take_in(&mut self, entry: &Entry) {
-        self.apply(entry);
     }
 
     pub fn get(&self, key: RunKey) -> Option<&Run> {

@@ -26,20 +26,17 @@ pub async fn ask(shared: &Arc<Shared>, ask: PlaybookAsk) -> Result<PlanReport, S
     let playbook = config.playbooks.iter().find(|playbook| playbook.name == name);
     let playbook = playbook.ok_or_else(|| format!("there is no playbook {name:?}, or its file was refused"))?;
     let open = subjects::open(shared).await;
-    let prediction = match &subject {
-        Subject::Open(id) => {
-            Some(open.into_iter().find(|open| open.id.as_str() == id).ok_or_else(|| format!("nothing is open as {id:?}"))?)
-        }
-        Subject::Series(on) => only(open, on)?,
-    };
     let nothing =
         "nothing is open about a series with these labels, and a playbook is run about a prediction, an anomaly or a failing check";
-    let is_about_something = prediction.is_some();
-    let prediction = match (prediction, &subject) {
-        (Some(prediction), _) => prediction,
-        (None, Subject::Series(on)) if is_dry => nobody(on, shared.clock.now()),
-        (None, Subject::Series(on)) => return Err(format!("{nothing}: {on}")),
-        (None, Subject::Open(id)) => return Err(format!("nothing is open as {id:?}")),
+    let (prediction, is_about_something) = match subject {
+        Subject::Open(id) => {
+            (open.into_iter().find(|open| open.id.as_str() == id).ok_or_else(|| format!("nothing is open as {id:?}"))?, true)
+        }
+        Subject::Series(on) => match only(open, &on)? {
+            Some(one) => (one, true),
+            None if is_dry => (nobody(&on, shared.clock.now()), false),
+            None => return Err(format!("{nothing}: {on}")),
+        },
     };
     if !is_dry {
         hand_in(shared, playbook, &prediction, &by).await?;

@@ -7,7 +7,8 @@
 use std::str::FromStr;
 
 use crate::core::labels::Labels;
-use crate::source::selector::{self, Operator};
+use crate::core::operator::Operator;
+use crate::source::selector;
 
 /// What a query asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,8 +84,8 @@ impl Matcher {
         let (negated, is_regex) = match written.operator {
             Operator::Equal => (false, false),
             Operator::NotEqual => (true, false),
-            Operator::Regex => (false, true),
-            Operator::NotRegex => (true, true),
+            Operator::Matches => (false, true),
+            Operator::MatchesNot => (true, true),
         };
         let test = if is_regex { Test::OneOf(alternatives(&written.value)?) } else { Test::Equal(written.value) };
         Ok(Self { label: written.label, negated, test })

@@ -12,6 +12,14 @@ use tempfile::TempDir;
 
 use crate::support::{PortentProcess, Received, Receiver, Reply, get, post, request, wait_until};
 
+/// A remedy that marks `DONE`, which stands for a path, and is seen to have helped at once.
+pub const MAKE_ROOM: &str = "playbooks:\n\
+     \x20 - name: make-room\n\
+     \x20   about: makes room\n\
+     \x20   when: { watches: [disks] }\n\
+     \x20   steps: [ { name: clean up, action: command, with: { run: [/usr/bin/touch, DONE] }, timeout: 10s } ]\n\
+     \x20   verify: { query: vector(0.5), success: { lt: 0.6 }, within: 1m }\n";
+
 /// The key in `hook.key`, which signs every webhook here.
 pub const KEY: &[u8] = b"thirty-two bytes of a test's key";
 /// Nothing is told in less; what is still quiet after it stays so unless something changes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::daemon::{Config, END_WITHIN, Running, SOON, STARTED};
+use super::daemon::{Config, END_WITHIN, MAKE_ROOM, Running, SOON, STARTED};
 use super::history::{DISKS, filling_prometheus};
 use crate::support::{PortentProcess, Received, Receiver, wait_until};
 
@@ -14,13 +14,7 @@ use crate::support::{PortentProcess, Received, Receiver, wait_until};
 const LONG_ENOUGH: Duration = Duration::from_secs(6);
 
 /// Allowed and carried out at once, were it not silenced.
-const REMEDY: &str = "act: { mode: execute, command: { allow: [/usr/bin/touch] } }\n\
-     playbooks:\n\
-     \x20 - name: make-room\n\
-     \x20   about: makes room\n\
-     \x20   when: { watches: [disks] }\n\
-     \x20   steps: [ { name: clean up, action: command, with: { run: [/usr/bin/touch, DONE] }, timeout: 10s } ]\n\
-     \x20   verify: { query: vector(0.5), success: { lt: 0.6 }, within: 1m }\n";
+const ACT: &str = "act: { mode: execute, command: { allow: [/usr/bin/touch] } }\n";
 
 /// `portent silence ARGUMENTS` as a person types it: its exit code, and what it says on stdout and stderr.
 fn silence(portent: &Running, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -43,7 +37,7 @@ fn what_is_silenced_is_shown_and_neither_told_nor_acted_upon_until_somebody_ends
         hook.url(),
         alerts.url()
     );
-    let remedy = REMEDY.replace("DONE", done.to_str().unwrap());
+    let remedy = format!("{ACT}{MAKE_ROOM}").replace("DONE", done.to_str().unwrap());
     let mut portent = Running::start(&Config::new(&prometheus.url()).watch(DISKS).line(&receivers).line(&remedy));
     wait_until(STARTED, || portent.readiness()).expect("it listens");
 

@@ -8,22 +8,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::daemon::{Config, END_WITHIN, KEY, Running, STARTED};
+use super::daemon::{Config, END_WITHIN, KEY, MAKE_ROOM, Running, STARTED};
 use super::history::{DISKS, filling_prometheus};
 use crate::support::{PortentProcess, Received, Receiver, post, wait_until};
 
 /// What is on its way when somebody looks is there by then, backoff included.
 const DELIVERED: Duration = Duration::from_secs(60);
 
-/// Marks that the remedy was carried out; it is seen to have helped at once.
-const REMEDY: &str = "act: { mode: ask, command: { allow: [/usr/bin/touch] }, audit_head: { every: 1s } }\n\
-     external_url: https://portent.example/base/\n\
-     playbooks:\n\
-     \x20 - name: make-room\n\
-     \x20   about: makes room\n\
-     \x20   when: { watches: [disks] }\n\
-     \x20   steps: [ { name: clean up, action: command, with: { run: [/usr/bin/touch, DONE] }, timeout: 10s } ]\n\
-     \x20   verify: { query: vector(0.5), success: { lt: 0.6 }, within: 1m }\n";
+const ACT: &str = "act: { mode: ask, command: { allow: [/usr/bin/touch] }, audit_head: { every: 1s } }\n\
+     external_url: https://portent.example/base/\n";
 
 fn hook(name: &str, receiver: &Receiver, more: &str) -> String {
     format!("{{ webhook: {{ name: {name}, url: '{}', allow_private: true, secret_file: hook.key{more} }} }}", receiver.url())
@@ -52,7 +45,7 @@ fn every_line_that_is_told_arrives_over_a_kill_and_an_outage_and_only_where_it_i
     let hooks = [hook("all", &all, ", events: [run, audit]"), hook("usual", &usual, ""), hook("people", &people, ", events: [approval]")];
     let done = tempfile::tempdir().unwrap();
     let done = done.path().join("done");
-    let remedy = REMEDY.replace("DONE", done.to_str().unwrap());
+    let remedy = format!("{ACT}{MAKE_ROOM}").replace("DONE", done.to_str().unwrap());
     let config = Config::new(&prometheus.url()).watch(DISKS).line(&format!("notify: [ {} ]", hooks.join(", "))).line(&remedy);
     let mut portent = Running::start(&config);
     wait_until(STARTED, || portent.readiness()).expect("it listens");

@@ -26,8 +26,9 @@ use super::client::{Call, PrometheusClient};
 use super::error::SourceError;
 use super::fetch::Posted;
 use crate::core::frame::Grid;
+use crate::core::operator::Operator;
 use crate::core::time::Span;
-use crate::source::selector::{self, Operator};
+use crate::source::selector;
 
 /// What remote read wants beside the body; the version is the protocol's, not the server's.
 static HEADERS: [(HeaderName, &str); 4] = [
@@ -108,8 +109,8 @@ impl RemoteRead {
             kind: match matcher.operator {
                 Operator::Equal => MatchType::Equal,
                 Operator::NotEqual => MatchType::NotEqual,
-                Operator::Regex => MatchType::Regex,
-                Operator::NotRegex => MatchType::NotRegex,
+                Operator::Matches => MatchType::Regex,
+                Operator::MatchesNot => MatchType::NotRegex,
             }
             .into(),
             name: matcher.label,
