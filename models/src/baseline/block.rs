@@ -11,6 +11,8 @@ pub const BUCKETS: usize = 168;
 /// Buckets of the fine ring: five hours of five minutes.
 pub const FINE: usize = 64;
 
+/// A daily shape is medians over seven days, in which an hour more changes little: it is worked out anew so often.
+const SHAPE_HOLDS_MS: i64 = 4 * 3_600_000;
 /// Rows whose rings are read together: those of one slot lie side by side, and the next slot's far away.
 const TOGETHER: usize = 8;
 
@@ -46,6 +48,11 @@ impl Geometry {
     fn near(at_ms: i64, width_ms: i64, newest: i64) -> i64 {
         let into = at_ms.saturating_sub(newest.saturating_mul(width_ms));
         if (0..width_ms).contains(&into) { newest } else { at_ms.div_euclid(width_ms) }
+    }
+
+    /// The number of the stretch of time in which the daily shape stays as it is.
+    fn shape_of(&self, bucket: i64) -> i64 {
+        bucket.saturating_mul(self.bucket_ms).div_euclid(SHAPE_HOLDS_MS)
     }
 
     /// Buckets in a day; 0 when a day is not a whole number of buckets, and then there is no daily season.
@@ -112,10 +119,12 @@ impl Block {
         block
     }
 
+    #[inline]
     pub fn geometry(&self) -> Geometry {
         self.geometry
     }
 
+    #[inline]
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -191,6 +200,7 @@ impl Block {
         if !cold {
             (0..self.rows).for_each(|row| self.close(row));
         }
+        let is_shape_due = !cold && self.geometry.shape_of(bucket) != self.geometry.shape_of(self.newest);
         let from = if cold { bucket - 1 } else { self.newest.max(bucket - BUCKETS as i64) };
         for passed in (from + 1)..=bucket {
             let slot = slot_of(passed);
@@ -204,14 +214,15 @@ impl Block {
         if !cold {
             let slots: Vec<usize> = (0..BUCKETS).map(|age| slot_of_day(bucket - age as i64)).collect();
             for first in (0..self.rows).step_by(TOGETHER) {
-                self.refresh(first..(first + TOGETHER).min(self.rows), &slots);
+                self.refresh(first..(first + TOGETHER).min(self.rows), &slots, is_shape_due);
             }
         }
         true
     }
 
-    /// Works out what is normal for some rows from their closed buckets. `slots[age]` is the civil slot of the bucket `age` back.
-    fn refresh(&mut self, rows: Range<usize>, slots: &[usize]) {
+    /// Works out what is normal for some rows from their closed buckets. `slots[age]` is the civil slot of the bucket `age` back. The shape
+    /// stays as it is where it is not due.
+    fn refresh(&mut self, rows: Range<usize>, slots: &[usize], is_shape_due: bool) {
         let mut pasts = vec![(Past::new(), Moments::default()); rows.len()];
         for (age, cell) in (1..).zip(self.closed_cells(rows.start)) {
             for (i, (past, closed)) in pasts.iter_mut().enumerate() {
@@ -226,11 +237,16 @@ impl Block {
         }
         for (row, (past, closed)) in rows.zip(pasts) {
             self.columns.closed[row] = closed;
-            let normal = Normal::new(&past, self.columns.residual_base[row], self.geometry, slots);
-            self.set_summary(row, normal.summary);
-            for (slot, value) in normal.shape.iter().enumerate() {
-                self.columns.shape[slot * self.stride + row] = *value as f32;
+            if is_shape_due {
+                let shape = past.shape(self.geometry, slots);
+                self.columns.seasonal[row] = shape.is_some();
+                for (slot, value) in shape.unwrap_or_default().into_iter().enumerate() {
+                    self.columns.shape[slot * self.stride + row] = value as f32;
+                }
             }
+            let shape = self.columns.seasonal[row].then(|| std::array::from_fn(|slot| self.shape(row, slot)));
+            let normal = Normal::new(&past, shape, self.columns.residual_base[row], self.geometry, slots);
+            self.set_summary(row, normal.summary);
             self.centre_residuals(row, normal.typical);
         }
     }
@@ -300,6 +316,7 @@ impl Block {
     }
 
     /// One coarse bucket of a row by its number; empty outside the window.
+    #[inline]
     pub fn bucket_moments(&self, row: usize, bucket: i64) -> Moments {
         if bucket > self.newest || bucket <= self.newest.saturating_sub(BUCKETS as i64) {
             return Moments::default();
@@ -316,16 +333,19 @@ impl Block {
     }
 
     /// Moments of the whole window: the newest bucket and the 167 before it.
+    #[inline]
     pub fn window(&self, row: usize) -> Moments {
         self.columns.closed[row].merge(self.columns.open[row])
     }
 
     /// Moments of the window's closed buckets.
+    #[inline]
     pub fn closed(&self, row: usize) -> Moments {
         self.columns.closed[row]
     }
 
     /// Number of the newest coarse bucket.
+    #[inline]
     pub fn newest_bucket(&self) -> i64 {
         self.newest
     }
@@ -345,6 +365,7 @@ impl Block {
     }
 
     /// Number of the newest fine bucket.
+    #[inline]
     pub fn newest_fine(&self) -> i64 {
         self.newest_fine
     }
@@ -355,6 +376,7 @@ impl Block {
     }
 
     /// Mean of one fine bucket; NaN where empty.
+    #[inline]
     pub fn fine_mean(&self, row: usize, fine: i64) -> f64 {
         if fine > self.newest_fine || fine <= self.newest_fine - FINE as i64 {
             return f64::NAN;
@@ -363,18 +385,21 @@ impl Block {
     }
 
     /// Time and value of the newest sample; `None` before the first.
+    #[inline]
     pub fn last(&self, row: usize) -> Option<(i64, f64)> {
         let at = self.columns.last_ms[row];
         (at != i64::MIN).then(|| (at, self.columns.last[row]))
     }
 
     /// Time of the first sample ever; `None` before it.
+    #[inline]
     pub fn first_ms(&self, row: usize) -> Option<i64> {
         let at = self.columns.first_ms[row];
         (at != i64::MAX).then_some(at)
     }
 
     /// Deviation from the level at each civil slot of the day.
+    #[inline]
     pub fn shape(&self, row: usize, slot: usize) -> f64 {
         f64::from(self.columns.shape[slot * self.stride + row])
     }

@@ -177,6 +177,7 @@ impl Block {
         (c.slope[row], c.wander[row]) = (summary.slope as f32, summary.wander as f32);
     }
 
+    #[inline]
     pub fn summary(&self, row: usize) -> Summary {
         let c = &self.columns;
         // Every row was worked out when the newest bucket began.

@@ -1,7 +1,7 @@
 //! What is normal for one series: a daily shape by civil time, a level with its slope, and a robust scale.
 //!
-//! Worked out from the closed buckets each time one closes, so that it is a function of the ring and nothing else. Medians throughout: one
-//! bad day in seven does not become normal, and an incident while it lasts does not widen the band that should show it.
+//! Worked out from the closed buckets each time one closes, the shape every few hours, and nothing else is asked. Medians throughout: one bad
+//! day in seven does not become normal, and an incident while it lasts does not widen the band that should show it.
 
 use super::block::{BUCKETS, Block, Geometry};
 use super::octaves;
@@ -81,11 +81,10 @@ impl Band {
     }
 }
 
-/// The summary and the daily shape of one row.
+/// The summary of one row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normal {
     pub summary: Summary,
-    pub shape: [f64; SLOTS],
     /// Median of the buckets' residuals.
     pub(super) typical: f64,
 }
@@ -111,24 +110,26 @@ impl Past {
         self.means[age] = mean;
         self.residuals[usize::from(residual)] += u16::from(mean.is_finite());
     }
+
+    /// The daily shape, if the buckets have one. `slots[age]` is the civil slot of the bucket `age` back from the newest.
+    pub fn shape(&self, geometry: Geometry, slots: &[usize]) -> Option<[f64; SLOTS]> {
+        let per_day = geometry.buckets_per_day();
+        if self.is_empty || per_day == 0 {
+            return None;
+        }
+        daily_shape(&self.means, slots, per_day).filter(|shape| explains(&self.means, slots, shape))
+    }
 }
 
 impl Normal {
-    /// From a row's closed buckets and the base of its residuals. `slots[age]` is the civil slot of the bucket `age` back from the newest.
-    pub(super) fn new(past: &Past, base: i16, geometry: Geometry, slots: &[usize]) -> Self {
+    /// From a row's closed buckets, the daily shape that is believed and the base of its residuals. `slots[age]` is the civil slot of the
+    /// bucket `age` back from the newest.
+    pub(super) fn new(past: &Past, shape: Option<[f64; SLOTS]>, base: i16, geometry: Geometry, slots: &[usize]) -> Self {
         let means = &past.means;
-        let mut summary = Summary::default();
-        let mut shape = [0.0; SLOTS];
+        let mut summary = Summary { seasonal: shape.is_some(), ..Summary::default() };
+        let shape = shape.unwrap_or_default();
         if past.is_empty {
-            return Self { summary, shape, typical: f64::NAN };
-        }
-        let per_day = geometry.buckets_per_day();
-        if per_day > 0 {
-            let candidate = daily_shape(means, slots, per_day);
-            if let Some(candidate) = candidate.filter(|c| explains(means, slots, c)) {
-                shape = candidate;
-                summary.seasonal = true;
-            }
+            return Self { summary, typical: f64::NAN };
         }
 
         // Oldest first from here on.
@@ -147,7 +148,7 @@ impl Normal {
 
         let typical = octaves::median(&past.residuals, base);
         summary.scale = (SIGMA_PER_MEAN_ABS * typical).max(MIN_RELATIVE_SCALE * summary.level.abs()).max(f64::MIN_POSITIVE);
-        Self { summary, shape, typical }
+        Self { summary, typical }
     }
 }
 
