@@ -50,8 +50,8 @@ impl Geometry {
         if (0..width_ms).contains(&into) { newest } else { at_ms.div_euclid(width_ms) }
     }
 
-    /// The number of the stretch of time in which the daily shape stays as it is.
-    fn shape_of(&self, bucket: i64) -> i64 {
+    /// The number of the stretch of time that a bucket begins in, in which the daily shape stays as it is.
+    fn shape_stretch(&self, bucket: i64) -> i64 {
         bucket.saturating_mul(self.bucket_ms).div_euclid(SHAPE_HOLDS_MS)
     }
 
@@ -200,7 +200,7 @@ impl Block {
         if !cold {
             (0..self.rows).for_each(|row| self.close(row));
         }
-        let is_shape_due = !cold && self.geometry.shape_of(bucket) != self.geometry.shape_of(self.newest);
+        let is_shape_due = !cold && self.geometry.shape_stretch(bucket) != self.geometry.shape_stretch(self.newest);
         let from = if cold { bucket - 1 } else { self.newest.max(bucket - BUCKETS as i64) };
         for passed in (from + 1)..=bucket {
             let slot = slot_of(passed);

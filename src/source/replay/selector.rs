@@ -81,12 +81,7 @@ impl Selector {
 
 impl Matcher {
     fn new(written: selector::Matcher) -> Result<Self, String> {
-        let (negated, is_regex) = match written.operator {
-            Operator::Equal => (false, false),
-            Operator::NotEqual => (true, false),
-            Operator::Matches => (false, true),
-            Operator::MatchesNot => (true, true),
-        };
+        let (negated, is_regex) = (written.operator.is_negated(), matches!(written.operator, Operator::Matches | Operator::MatchesNot));
         let test = if is_regex { Test::OneOf(alternatives(&written.value)?) } else { Test::Equal(written.value) };
         Ok(Self { label: written.label, negated, test })
     }
