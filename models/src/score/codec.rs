@@ -4,10 +4,11 @@
 //! because a wrong length must be an error and not a wrong score.
 
 use super::flat::Runs;
+use super::lows::Lows;
 use super::{Scorer, Settings, prior};
 
 /// Raised whenever the layout or the meaning of a number changes; other versions are not read but learned again.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -118,6 +119,7 @@ impl Scorer {
         }
         self.before.iter().chain(&self.largest).for_each(|v| out.f32(*v));
         self.season.encode(self.slots, &mut out);
+        self.lows.encode(&mut out);
         self.runs.encode(&mut out);
         self.views.encode(usize::from(self.taps), &mut out);
         self.distances.encode(&mut out);
@@ -152,6 +154,7 @@ impl Scorer {
         }
         let (slots, taps) = (made.slots, usize::from(made.taps));
         made.season.decode(slots, &mut input)?;
+        made.lows = Lows::decode(&mut input)?;
         made.runs = Runs::decode(&mut input)?;
         made.views.decode(taps, &mut input)?;
         made.distances.decode(&mut input, &prior::DISTANCE)?;

@@ -1,9 +1,10 @@
 //! Is this sample normal for its series? A score that means the same for every series and every step: 1.0 is the edge of normal at a stated
 //! rate of false alarms.
 //!
-//! Each sample passes the season (what is expected now), the residual goes through taps of many lengths, a whitener says how far the
-//! taps and the variation are from their own past, and the calibration how rare an hour with such a distance is. Everything is one pass:
-//! constant work a sample, a fixed 1.7 KB of state, nothing looked at twice and nothing ahead, so a score never changes.
+//! Each sample is measured by how far up and down its series goes, passes the season (what is expected now), the residual goes through taps
+//! of many lengths, a whitener says how far the taps and the variation are from their own past, and the calibration how rare an hour with
+//! such a distance is. Everything is one pass: constant work a sample, a fixed 1.7 KB of state, nothing looked at twice and nothing ahead,
+//! so a score never changes.
 //!
 //! Rejected: averaging the p-values of single views (what is far in one view drowns in the others), smoothing the score (late), a threshold
 //! in sigmas (heavy tails raise it every hour, quiet series never).
@@ -14,6 +15,7 @@ mod codec;
 mod conformance;
 mod explain;
 mod flat;
+mod lows;
 mod prior;
 mod quad;
 mod season;
@@ -29,6 +31,7 @@ pub use settings::{Direction, Settings};
 
 use calibrate::Calibration;
 use flat::Runs;
+use lows::Lows;
 use prior::HOUR_P_AT_ONE;
 use season::{Moment, Season, Slots, gain};
 use settings::Rules;
@@ -69,6 +72,15 @@ fn smaller<T: PartialOrd>(a: T, b: T) -> T {
     if a < b { a } else { b }
 }
 
+/// What is normal for one sample, as in [`Scored`].
+#[derive(Clone, Copy, Debug)]
+struct Band {
+    expected: f64,
+    lower: f64,
+    upper: f64,
+    sigmas: f64,
+}
+
 /// One series, sample by sample in order of time.
 #[derive(Clone, Debug)]
 pub struct Scorer {
@@ -99,6 +111,7 @@ pub struct Scorer {
     slots: Slots,
     taps: u8,
     season: Season,
+    lows: Lows,
     runs: Runs,
     views: Views,
     distances: Calibration,
@@ -138,6 +151,7 @@ impl Scorer {
             slots: Slots::new(step_ms),
             taps: taps_of(samples_a_day) as u8,
             season: Season::new(),
+            lows: Lows::default(),
             runs: Runs::default(),
             views: Views::new(),
             distances: Calibration::new(&prior::DISTANCE),
@@ -165,8 +179,10 @@ impl Scorer {
         if !value.is_finite() || at_ms <= self.last_ms {
             return None;
         }
-        let z = self.in_units(value);
-        let Some(z) = z else { return self.restart(at_ms, offset_ms, value) };
+        let Some(in_units) = self.in_units(value) else { return self.restart(at_ms, offset_ms, value) };
+        let stretch = self.lows.stretch(self.seen);
+        let z = stretch.measure(in_units);
+        self.lows.learn(in_units, self.seen, self.samples_a_day);
         let missed = match at_ms.saturating_sub(self.last_ms) {
             // Up to one and a half, the usual: without a division.
             since if self.seen == 0 || since.saturating_sub(self.step_ms) < self.step_ms - self.step_ms / 2 => 0,
@@ -224,15 +240,16 @@ impl Scorer {
         if is_silent {
             return None;
         }
-        let expected = self.rules.within(self.origin + f64::from(expected.value) * self.unit);
-        Some(self.judge(
-            value,
-            expected,
-            f64::from(larger(scale, least)) * self.unit,
-            distance,
-            (run, runs[1] >= run && run > 0.0, is_young),
-            seen,
-        ))
+        let deviation = larger(scale, least);
+        let width = self.edge * deviation;
+        let value_of = |measured| self.rules.within(self.origin + f64::from(stretch.value(measured)) * self.unit);
+        let band = Band {
+            expected: value_of(expected.value),
+            lower: value_of(expected.value - width),
+            upper: value_of(expected.value + width),
+            sigmas: if deviation > 0.0 { f64::from(residual) / f64::from(deviation) } else { 0.0 },
+        };
+        Some(self.judge(value, band, distance, (run, runs[1] >= run && run > 0.0, is_young), seen))
     }
 
     /// The value in units of the first move; `None` when that is no measure for it.
@@ -289,15 +306,7 @@ impl Scorer {
         self.largest = [0.0; 2];
     }
 
-    fn judge(
-        &self,
-        value: f64,
-        expected: f64,
-        scale: f64,
-        distance: f32,
-        (run, is_missed, is_young): (f32, bool, bool),
-        seen: Seen,
-    ) -> Scored {
+    fn judge(&self, value: f64, band: Band, distance: f32, (run, is_missed, is_young): (f32, bool, bool), seen: Seen) -> Scored {
         let by_distance = f64::from(self.distances.ln_p(distance, &prior::DISTANCE));
         let by_run =
             if is_young || run == 0.0 { 0.0 } else { (f64::from(self.run_lengths.ln_p(run, &prior::RUN)) - RUN_SHARE.ln()).min(0.0) };
@@ -311,21 +320,13 @@ impl Scorer {
             () if seen.season > seen.level => View::Season,
             () => View::Level { over_ms: self.step_ms << seen.scale },
         };
-        if score >= 1.0 && !is_run && !self.rules.counts(value, expected) {
+        if score >= 1.0 && !is_run && !self.rules.counts(value, band.expected) {
             score = NOT_COUNTED;
         }
         if self.rules.is_impossible(value) {
             (score, view) = (score.max(MOST_SCORE), View::Range);
         }
-        let width = f64::from(self.edge) * scale;
-        Scored {
-            expected,
-            lower: self.rules.within(expected - width),
-            upper: self.rules.within(expected + width),
-            sigmas: if scale > 0.0 { (value - expected) / scale } else { 0.0 },
-            score,
-            ln_hour_p: ln_p,
-            view,
-        }
+        let Band { expected, lower, upper, sigmas } = band;
+        Scored { expected, lower, upper, sigmas, score, ln_hour_p: ln_p, view }
     }
 }
