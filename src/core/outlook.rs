@@ -264,7 +264,8 @@ fn forget_before(values: &mut [f64], side: Side, threshold: f64, per_day: usize)
     }
 }
 
-fn newest(block: &Block, ring: Ring) -> i64 {
+/// Number of a ring's newest bucket, which is still open.
+pub fn newest(block: &Block, ring: Ring) -> i64 {
     match ring {
         Ring::Coarse => block.newest_bucket(),
         Ring::Fine => block.newest_fine(),
@@ -339,7 +340,8 @@ pub fn outlook(
     const PATHS_SAY: f64 = 0.5;
     let elapsed = fit.elapsed(at).max(0.0);
     let horizon = (watch.horizon.as_millis() as f64 / fit.step.as_millis() as f64).min(fit.fitted.horizon() as f64 - elapsed);
-    let passage = fit.fitted.passage(threshold, side == Side::Above, fit.shift(block, row, at), elapsed, 1);
+    let shift = fit.shift(block, row, at);
+    let passage = fit.fitted.passage(threshold, side == Side::Above, shift, elapsed, 1);
     let by_paths = passage.within(elapsed + horizon);
     let week = fit.week_about(block, row);
     let (stated, basis) = match week {
@@ -365,7 +367,7 @@ pub fn outlook(
         basis,
         confidence: origins as f64 / (origins as f64 + HALF_CONFIDENCE_ORIGINS) * (span / full).clamp(0.0, 1.0).sqrt(),
         eta_s: [0.1, 0.5, 0.9].map(|q| (q <= likelihood).then(|| time_of(q / likelihood))),
-        predicted_value: fit.worst_median(side, fit.shift(block, row, at), elapsed, elapsed + horizon),
+        predicted_value: fit.worst_median(side, shift, elapsed, elapsed + horizon),
         median_s: passage.median_path().filter(|steps| steps - elapsed <= horizon).map(ahead),
         rate_per_minute: rate_per_minute(block, row),
         typical_error: fit.fitted.errors().typical(fit.fitted.horizon() - 1),

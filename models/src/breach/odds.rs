@@ -19,13 +19,16 @@ pub fn seen(share: f64, windows: f64) -> f64 {
     logit((share * windows + PRIOR * PRIOR_WINDOWS) / (windows + PRIOR_WINDOWS))
 }
 
-/// Share of a standard normal distribution up to `x`. Past the ends, where nothing is left for 64 bits to tell (at the upper one) or nothing
-/// that moves a sum of such shares (1e-33 at the lower one), the exponential function is spared.
+/// Past the ends of a standard normal distribution nothing is left for 64 bits to tell (at the upper one) or nothing that moves a sum of shares
+/// (1e-33 at the lower one).
+pub const LOWER_END: f64 = -12.0;
+pub const UPPER_END: f64 = 8.5;
+
+/// Share of a standard normal distribution up to `x`. Past the ends the exponential function is spared.
 pub fn normal_share(x: f64) -> f64 {
-    const ENDS: (f64, f64) = (-12.0, 8.5);
-    if x > ENDS.1 {
+    if x > UPPER_END {
         1.0
-    } else if x < ENDS.0 {
+    } else if x < LOWER_END {
         0.0
     } else {
         Normal::standard().cdf(x)

@@ -4,10 +4,9 @@
 //! each path, not the tail at each step: a path that was over the threshold at noon has crossed, wherever it is by night. Few paths give a
 //! coarse distribution, so each path's distance to the threshold is smoothed by a normal kernel.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
+use super::odds::{LOWER_END, UPPER_END, normal_share};
 use crate::forecast::Fitted;
-use crate::robust::{quantile_sorted, sort};
+use crate::robust::quantile_sorted;
 
 /// First-passage distribution on the forecast's grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,30 +41,37 @@ impl Passage {
         let sustain = sustain.clamp(1, horizon.max(1));
         let starts = begin..(horizon + 1 - sustain).max(begin);
         let paths = errors.origins();
-        let mut margins = vec![0.0; paths * horizon];
-        for (p, path) in margins.chunks_exact_mut(horizon.max(1)).enumerate() {
-            errors.path(p, path);
-            path.iter_mut().zip(&lead).for_each(|(margin, lead)| *margin = lead + sign * *margin);
+        // How far past it every path is: step by step, since a step asks all paths.
+        let mut margins = vec![0.0; horizon * paths];
+        let mut path = vec![0.0; horizon];
+        for p in 0..paths {
+            errors.path(p, &mut path);
+            for ((margin, lead), error) in margins[p..].iter_mut().step_by(paths).zip(&lead).zip(&path) {
+                *margin = lead + sign * error;
+            }
         }
+        let step = |h: usize| &margins[h * paths..(h + 1) * paths];
         let base = base_rate(fitted, threshold, upward, sustain);
-        let mut best = vec![f64::NEG_INFINITY; paths];
-        let mut sorted = Vec::with_capacity(paths);
+        let mut best = Highest::of(paths);
         let mut reached = vec![0.0; begin];
+        let mut weakest = Vec::with_capacity(paths);
         let (mut p, mut is_old) = (0.0, false);
         let mut so_far: f64 = 0.0;
         let mut lead_so_far = f64::NEG_INFINITY;
         for h in begin..horizon {
             if starts.contains(&h) {
-                lead_so_far = lead_so_far.max(weakest(&lead[h..h + sustain]));
-                for (best, path) in best.iter_mut().zip(margins.chunks_exact(horizon)) {
-                    let margin = weakest(&path[h..h + sustain]);
-                    is_old &= margin <= *best;
-                    *best = best.max(margin);
+                lead_so_far = lead_so_far.max(lead[h..h + sustain].iter().copied().fold(f64::INFINITY, f64::min));
+                // The margin of a run is that of its weakest step: all of them have to be at or past the threshold.
+                weakest.clear();
+                weakest.extend_from_slice(step(h));
+                for later in h + 1..h + sustain {
+                    weakest.iter_mut().zip(step(later)).for_each(|(weakest, margin)| *weakest = weakest.min(*margin));
                 }
+                is_old &= !best.rise(&weakest);
             }
             // Most steps bring no path nearer than it has been: what was said of them stands.
             if !is_old {
-                p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { share_over(&best, &mut sorted) };
+                p = if paths == 0 { f64::from(u8::from(lead_so_far >= 0.0)) } else { best.share_over() };
                 is_old = paths > 0;
             }
             let weight = paths as f64;
@@ -113,35 +119,83 @@ fn base_rate(fitted: &Fitted, threshold: f64, upward: bool, sustain: usize) -> f
         if short {
             began += 1.0;
             let is_past = |v: &f64| if upward { *v >= threshold } else { *v <= threshold };
-            let crossed = window.values.windows(sustain).any(|run| run.iter().all(is_past));
+            let crossed = match sustain {
+                1 => window.values.iter().any(is_past),
+                _ => window.values.windows(sustain).any(|run| run.iter().all(is_past)),
+            };
             reached += f64::from(u8::from(crossed));
         }
     }
     if began > 0.0 { reached / began } else { 0.0 }
 }
 
-/// Smoothed share of margins at or over zero: the mean of the normal kernel's cumulative distribution, bandwidth by Silverman's rule
-/// ("Density Estimation", 1986, eq. 3.31) with the smaller of sigma and the interquartile range.
-fn share_over(margins: &[f64], sorted: &mut Vec<f64>) -> f64 {
-    sorted.clear();
-    sorted.extend_from_slice(margins);
-    sort(sorted);
-    let n = sorted.len() as f64;
-    let mean = sorted.iter().sum::<f64>() / n;
-    let sigma = (sorted.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / n).sqrt();
-    let range = quantile_sorted(sorted, 0.75) - quantile_sorted(sorted, 0.25);
-    let spread = if range > 0.0 { sigma.min(range / 1.349) } else { sigma };
-    let bandwidth = 0.9 * spread * n.powf(-0.2);
-    if bandwidth <= f64::EPSILON * mean.abs() || !bandwidth.is_finite() {
-        return sorted.iter().filter(|m| **m >= 0.0).count() as f64 / n;
-    }
-    let normal = Normal::standard();
-    sorted.iter().map(|m| normal.cdf(m / bandwidth)).sum::<f64>() / n
+/// How far past the threshold each path has been at most.
+struct Highest {
+    margins: Vec<f64>,
+    /// Places in `margins`, the lowest first as of the last time that this was asked for. A few paths rise from one step to the next.
+    order: Vec<usize>,
+    sorted: Vec<f64>,
+    /// Bandwidth of the kernel for paths of a spread of one.
+    bandwidth: f64,
 }
 
-/// The margin of a run is that of its weakest step: all of them have to be at or past the threshold.
-fn weakest(run: &[f64]) -> f64 {
-    run.iter().copied().fold(f64::INFINITY, f64::min)
+impl Highest {
+    fn of(paths: usize) -> Self {
+        Self {
+            margins: vec![f64::NEG_INFINITY; paths],
+            order: (0..paths).collect(),
+            sorted: vec![0.0; paths],
+            bandwidth: 0.9 * (paths as f64).powf(-0.2),
+        }
+    }
+
+    /// Takes in the margins of a step; whether a path is higher than before.
+    fn rise(&mut self, margins: &[f64]) -> bool {
+        let mut has_risen = false;
+        for (highest, margin) in self.margins.iter_mut().zip(margins) {
+            has_risen |= margin > highest;
+            *highest = if margin > highest { *margin } else { *highest };
+        }
+        has_risen
+    }
+
+    /// Sorts by insertion: nearly in order, that is one comparison a path.
+    fn sort(&mut self) {
+        for i in 0..self.order.len() {
+            let place = self.order[i];
+            let (margin, mut to) = (self.margins[place], i);
+            while to > 0 && self.sorted[to - 1] > margin {
+                (self.sorted[to], self.order[to]) = (self.sorted[to - 1], self.order[to - 1]);
+                to -= 1;
+            }
+            (self.sorted[to], self.order[to]) = (margin, place);
+        }
+    }
+
+    /// Smoothed share of margins at or over zero: the mean of the normal kernel's cumulative distribution, bandwidth by Silverman's rule
+    /// ("Density Estimation", 1986, eq. 3.31) with the smaller of sigma and the interquartile range.
+    fn share_over(&mut self) -> f64 {
+        let n = self.margins.len() as f64;
+        let mean = self.margins.iter().sum::<f64>() / n;
+        let sigma = (self.margins.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / n).sqrt();
+        // Where even the widest kernel leaves every path on one side, most steps of most series, nothing has to be put in order.
+        let widest = self.bandwidth * sigma;
+        if self.margins.iter().all(|m| *m > UPPER_END * widest) {
+            return 1.0;
+        }
+        if self.margins.iter().all(|m| *m < LOWER_END * widest) {
+            return 0.0;
+        }
+        self.sort();
+        let sorted = &self.sorted;
+        let range = quantile_sorted(sorted, 0.75) - quantile_sorted(sorted, 0.25);
+        let spread = if range > 0.0 { sigma.min(range / 1.349) } else { sigma };
+        let bandwidth = self.bandwidth * spread;
+        if bandwidth <= f64::EPSILON * mean.abs() || !bandwidth.is_finite() {
+            return sorted.iter().filter(|m| **m >= 0.0).count() as f64 / n;
+        }
+        sorted.iter().map(|m| normal_share(m / bandwidth)).sum::<f64>() / n
+    }
 }
 
 /// Where a path first comes to zero or above and stays for `sustain` steps, in steps after the origin.

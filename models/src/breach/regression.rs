@@ -41,16 +41,17 @@ impl Regression {
             return None;
         }
         let look = |origin: usize| inputs(history, crests, origin, horizon);
-        let rows: Vec<([f64; INPUTS], f64, f64)> = origins
-            .iter()
-            .map(|&origin| (look(origin), crests[origin], 0.5_f64.powf((n - origin) as f64 / cycle as f64 / HALF_LIFE_DAYS)))
-            .collect();
-        let total: f64 = rows.iter().map(|r| r.2).sum();
+        // Newest first, each so many steps older than the one before: of weights that add up to one.
+        let faded = 0.5_f64.powf(stride as f64 / cycle as f64 / HALF_LIFE_DAYS);
+        let total: f64 = std::iter::successors(Some(1.0), |w| Some(w * faded)).take(origins.len()).sum();
+        let weights = std::iter::successors(Some(1.0 / total), |w| Some(w * faded));
+        let rows: Vec<([f64; INPUTS], f64, f64)> =
+            origins.iter().zip(weights).map(|(&origin, weight)| (look(origin), crests[origin], weight)).collect();
         let mut mean = [0.0; INPUTS];
         let mut mean_y = 0.0;
         for (x, y, w) in &rows {
-            (0..INPUTS).for_each(|i| mean[i] += w * x[i] / total);
-            mean_y += w * y / total;
+            (0..INPUTS).for_each(|i| mean[i] += w * x[i]);
+            mean_y += w * y;
         }
         let (mut gram, mut right, mut var_y) = ([[0.0; INPUTS]; INPUTS], [0.0; INPUTS], 0.0);
         for (x, y, w) in &rows {
@@ -58,11 +59,11 @@ impl Regression {
             for i in 0..INPUTS {
                 let weighed = w * apart[i];
                 for j in 0..=i {
-                    gram[i][j] += weighed * apart[j] / total;
+                    gram[i][j] += weighed * apart[j];
                 }
-                right[i] += weighed * (y - mean_y) / total;
+                right[i] += weighed * (y - mean_y);
             }
-            var_y += w * (y - mean_y).powi(2) / total;
+            var_y += w * (y - mean_y).powi(2);
         }
         let trace: f64 = (0..INPUTS).map(|i| gram[i][i]).sum::<f64>() / INPUTS as f64;
         // Windows overlap: there are fewer independent ones than rows, and the ridge grows as they get fewer.
@@ -77,13 +78,13 @@ impl Regression {
             .iter()
             .map(|(x, y, w)| {
                 let residual = y - predict(x);
-                square += w * residual * residual / total;
+                square += w * residual * residual;
                 (residual, *w)
             })
             .collect();
         // What was fitted looks better than what comes.
         let scale = (square + (0.5 * history.noise() + 1e-4).powi(2)).sqrt() * (1.0 + 2.0 / independent);
-        let over: f64 = residuals.iter().map(|(r, w)| w * normal_share((now + r - threshold) / (0.4 * scale))).sum::<f64>() / total;
+        let over: f64 = residuals.iter().map(|(r, w)| w * normal_share((now + r - threshold) / (0.4 * scale))).sum();
         let doubt = 0.5 / (independent + 0.5);
         Some(Self {
             z: squash((now - threshold) / scale, 4.0),

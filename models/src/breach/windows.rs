@@ -48,16 +48,16 @@ impl Frequencies {
         // Newest first, so that windows of the same time are hit whatever the stride; index 0 has no value before it.
         let least = n + 1 - crests.len();
         let (mut into_day, mut into_week) = (least % cycle, least % (7 * cycle));
+        let faded = |days: f64, steps: usize| 0.5_f64.powf(steps as f64 / cycle as f64 / days);
+        let (mut recent, recent_fades) = (faded(RECENT_DAYS, least), faded(RECENT_DAYS, stride));
         for origin in (1..crests.len()).rev().step_by(stride) {
-            let age = (n - origin) as f64 / cycle as f64;
-            let recent = 0.5_f64.powf(age / RECENT_DAYS);
             let off = |rest: usize, period: usize| rest.min(period - rest);
             let is_same_time = day > 0 && off(into_day, cycle) <= near;
             let is_same_week_time = day > 0 && off(into_week, 7 * cycle) <= 2 * near;
             // Counted on: a division for each would be a fifth of the work.
             let later = |into: usize, period: usize| if into + stride < period { into + stride } else { (into + stride) % period };
             (into_day, into_week) = (later(into_day, cycle), later(into_week, 7 * cycle));
-            let weeks = if is_same_time { 0.5_f64.powf(age / WEEKS_DAYS) } else { 0.0 };
+            let weeks = if is_same_time { faded(WEEKS_DAYS, n - origin) } else { 0.0 };
             let crest = crests[origin];
             for (i, part) in PARTS.iter().enumerate() {
                 shares[9 + i].add(crest >= part * threshold, 1.0);
@@ -82,6 +82,7 @@ impl Frequencies {
                 shares[7].add(hit, weeks);
                 shares[8].add(crest - history.mean_before(origin, cycle) >= threshold - today, weeks);
             }
+            recent *= recent_fades;
         }
         // Neighbours of the same hour are one window a day, or one a horizon where that is longer.
         let daily = (stride as f64 / (2 * near + 1) as f64).min(1.0) * (cycle as f64 / horizon as f64).min(1.0);

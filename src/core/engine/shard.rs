@@ -4,6 +4,7 @@
 //! shards run side by side, and the result does not depend on how many threads there are.
 
 mod acted;
+mod fits;
 pub(super) mod kin;
 mod own;
 pub(super) mod portray;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use portent_models::baseline::{Block, Geometry};
 use portent_models::score::{Scored, Settings};
 
+use self::fits::Fits;
 use self::kin::Heirs;
 use self::own::Variants;
 use self::portray::Portraits;
@@ -59,8 +61,8 @@ pub(super) struct Shard {
     pub scores: Scores,
     rows: Vec<Row>,
     variants: Variants,
-    fits: BTreeMap<usize, Fit>,
-    fine_fits: BTreeMap<usize, Fit>,
+    fits: Fits,
+    fine_fits: Fits,
     heirs: Heirs,
     lives: BTreeMap<usize, Vec<Life>>,
     pub episodes: Episodes,
@@ -85,8 +87,8 @@ impl Shard {
             scores,
             rows,
             variants: Variants::default(),
-            fits: BTreeMap::new(),
-            fine_fits: BTreeMap::new(),
+            fits: Fits::over(Ring::Coarse),
+            fine_fits: Fits::over(Ring::Fine),
             heirs: Heirs::default(),
             lives: BTreeMap::new(),
             episodes,
@@ -112,8 +114,8 @@ impl Shard {
         let row = (0..self.rows.len()).find(|&row| is_silent(row) && !self.lives.contains_key(&row))?;
         self.block.clear_row(row);
         self.scores.clear(row);
-        self.fits.remove(&row);
-        self.fine_fits.remove(&row);
+        self.fits.remove(row);
+        self.fine_fits.remove(row);
         self.episodes.forget(row);
         self.heirs.forget();
         let old = std::mem::replace(&mut self.rows[row], Row::new(labels.clone()));
@@ -136,7 +138,7 @@ impl Shard {
     pub fn restore_threshold(&mut self, row: usize, threshold: f64) {
         let row = &mut self.rows[row];
         if row.threshold.to_bits() != threshold.to_bits() {
-            (row.threshold, row.breach, row.wake) = (threshold, BreachWatch::default(), f64::NAN);
+            (row.threshold, row.breach, row.wake, row.next_look) = (threshold, BreachWatch::default(), f64::NAN, Timestamp::MIN);
             row.asked.forget();
         }
     }
@@ -268,10 +270,16 @@ impl Shard {
         let column = Column { watch: own.as_deref().unwrap_or(watch), ..column };
         let watch = column.watch;
         let outlook = if rests { None } else { self.outlook(row, value, limit, column) };
+        let Geometry { bucket_ms, fine_ms, .. } = self.block.geometry();
         if outlook.is_none() && !rests {
+            // Nothing can be fitted, and that stays so until a bucket closes. One that never could is not taken for looked at.
+            let (fine, state) = (Span::from_millis(fine_ms), &mut self.rows[row]);
+            if state.next_look > Timestamp::MIN {
+                state.next_look = at.floor(fine) + fine;
+            }
             return;
         }
-        let bucket = Span::from_millis(self.block.geometry().bucket_ms);
+        let bucket = Span::from_millis(bucket_ms);
         let state = &mut self.rows[row];
         if let Some(outlook) = &outlook {
             state.likelihood = outlook.likelihood as f32;
@@ -291,13 +299,13 @@ impl Shard {
             if state.breach.is_over(watch.hysteresis.clear_after) {
                 state.asked.take(at, &outlook, watch);
             }
-            if let Some(fit) = self.fits.get(&row) {
+            if let Some(fit) = self.fits.get(row) {
                 state.asked.promise(&self.block, row, at, fit, watch, column.learnt.widths);
             }
         }
         if outlook.likelihood < HOT_LIKELIHOOD && !is_open {
-            self.fits.remove(&row);
-            self.fine_fits.remove(&row);
+            self.fits.remove(row);
+            self.fine_fits.remove(row);
         }
 
         if is_open {
@@ -338,18 +346,10 @@ impl Shard {
         // speaks.
         let has_left = self.has_left(row, value, limit.side, at, watch);
         let mut best: Option<Outlook> = None;
-        for (ring, fits) in [(Ring::Coarse, &mut self.fits), (Ring::Fine, &mut self.fine_fits)] {
-            if ring == Ring::Fine && !has_left {
-                continue;
-            }
-            if !fits.get(&row).is_some_and(|fit| fit.is_current(&self.block, threshold)) {
-                fits.remove(&row);
-                if let Ok(fit) = Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), self.heirs.of(row).map(Arc::as_ref))
-                {
-                    fits.insert(row, fit);
-                }
-            }
-            let Some(fit) = fits.get(&row) else { continue };
+        for fits in [Some(&mut self.fits), has_left.then_some(&mut self.fine_fits)].into_iter().flatten() {
+            let heritage = self.heirs.of(row).map(Arc::as_ref);
+            let make = |ring| Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), heritage);
+            let Some(fit) = fits.current(&self.block, row, threshold, make) else { continue };
             let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &learnt.map);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);

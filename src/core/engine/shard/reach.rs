@@ -5,8 +5,6 @@
 //! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope, as far as that is not
 //! the rise of every day, is looked at.
 
-use std::collections::VecDeque;
-
 use portent_models::baseline::SLOTS;
 
 use super::{HOT_LIKELIHOOD, Shard};
@@ -125,18 +123,30 @@ impl Shard {
 }
 
 /// How far values have gone at most, towards where `toward` points, from one of them to one of the `within` after it. NaN is a gap.
+///
+/// The lowest of a window is that of the end of one piece of the window's length and of the beginning of the next one (van Herk, "A fast
+/// algorithm for local minimum and maximum filters", 1992): one pass back and one forth, and no branch that depends on a value.
 fn climb(values: &[f64], toward: f64, within: usize) -> f64 {
-    let (mut furthest, mut lowest): (f64, VecDeque<(usize, f64)>) = (0.0, VecDeque::new());
-    for (i, value) in values.iter().enumerate().filter(|(_, v)| v.is_finite()).map(|(i, v)| (i, toward * v)) {
-        while lowest.front().is_some_and(|(at, _)| at + within < i) {
-            lowest.pop_front();
+    let lower = |a: f64, b: f64| if a < b { a } else { b };
+    let values: Vec<f64> = values.iter().map(|v| if v.is_finite() { toward * v } else { f64::INFINITY }).collect();
+    let width = within + 1;
+    let mut lowest_after = values.clone();
+    for piece in lowest_after.chunks_mut(width) {
+        let mut lowest = f64::INFINITY;
+        for value in piece.iter_mut().rev() {
+            lowest = lower(*value, lowest);
+            *value = lowest;
         }
-        // Rising from the front: what is no lower than a later one is never the lowest again.
-        while lowest.back().is_some_and(|(_, before)| *before >= value) {
-            lowest.pop_back();
+    }
+    let mut furthest = 0.0;
+    for (at, piece) in (0..).step_by(width).zip(values.chunks(width)) {
+        let before = if at == 0 { &[] } else { &lowest_after[at + 1 - width..at] };
+        let mut lowest = f64::INFINITY;
+        for (i, value) in piece.iter().enumerate() {
+            lowest = lower(*value, lowest);
+            let climbed = value - before.get(i).map_or(lowest, |before| lower(lowest, *before));
+            furthest = if climbed > furthest && *value < f64::INFINITY { climbed } else { furthest };
         }
-        lowest.push_back((i, value));
-        furthest = furthest.max(value - lowest[0].1);
     }
     furthest
 }

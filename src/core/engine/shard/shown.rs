@@ -48,7 +48,7 @@ impl Shard {
     pub fn fit(&self, row: usize, watch: &Watch) -> Option<Fit> {
         let own = Watch { profile: self.selection(row, watch).profile, ..watch.clone() };
         let watch = &own;
-        match self.fits.get(&row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
+        match self.fits.get(row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
             None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch), self.heritage(row, watch).as_deref()).ok(),
         }
