@@ -174,8 +174,11 @@ impl<'a> Known<'a> {
     fn spoke(&self, week: Option<Fit>, prediction: &Prediction, at: Timestamp) -> Option<(Fit, f64)> {
         let (block, row, watch) = (self.block, self.row, &self.watch);
         let breach = Some((prediction.side, prediction.threshold));
-        let hours =
-            if watch.profile.deadline { None } else { Fit::new(block, row, watch, Ring::Fine, breach, self.heritage.as_deref()).ok() };
+        let hours = if watch.profile.deadline {
+            None
+        } else {
+            Fit::new(block, row, watch, Ring::Fine, breach, self.heritage.as_deref(), None).ok()
+        };
         let off = |fit: &Fit| {
             let said = outlook(block, row, fit, at, watch, prediction.side, prediction.threshold, self.settled).likelihood;
             (said - prediction.likelihood).abs()

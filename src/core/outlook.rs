@@ -3,6 +3,8 @@
 //! Looks only at a [`Block`]'s closed buckets for the model and at the newest ones for where the series stands now. The fit is a function of
 //! closed buckets alone, so it can be thrown away and made again at any moment without changing a single answer.
 
+use std::sync::Arc;
+
 use portent_models::baseline::Block;
 use portent_models::breach::{Passage, Recalibration, RingQuestion, Week};
 use portent_models::forecast::{Bounds, Context, Ensemble, FitError, Fitted, Model, around_level};
@@ -36,7 +38,7 @@ pub struct Fit {
     made_in: i64,
     ring: Ring,
     /// What the closed hours say about the threshold it was made for.
-    week: Option<Week>,
+    week: Option<Arc<Week>>,
     /// Middle of the last bucket that was looked at.
     pub origin: Timestamp,
     pub step: Span,
@@ -61,7 +63,8 @@ impl Fit {
 
     /// `breach` is the threshold and its side, where there is one: what led to a breach that is over says little about what comes.
     ///
-    /// `heritage` is what a young series goes by: its week knows no day yet, so nothing is asked of that.
+    /// `heritage` is what a young series goes by: its week knows no day yet, so nothing is asked of that. `week` is what its hours are
+    /// already known to say about this breach.
     ///
     /// # Errors
     /// Where the ring holds too little.
@@ -72,6 +75,7 @@ impl Fit {
         ring: Ring,
         breach: Option<(Side, f64)>,
         heritage: Option<&Heritage>,
+        week: Option<Arc<Week>>,
     ) -> Result<Self, FitError> {
         let geometry = block.geometry();
         let newest = newest(block, ring);
@@ -117,15 +121,21 @@ impl Fit {
             }
         };
         let asked = breach.filter(|_| heritage.is_none());
-        let week = asked.and_then(|(side, threshold)| Week::new(block, row, &question(watch, side, threshold)));
+        let week =
+            asked.and_then(|(side, threshold)| week.or_else(|| Week::new(block, row, &question(watch, side, threshold)).map(Arc::new)));
         let wider = heritage.map_or(1.0, |heritage| heritage.wider);
         Ok(Self { fitted, made_in: newest, ring, week, origin: middle(newest - 1), step: Span::from_millis(bucket_ms), wider })
+    }
+
+    /// What the closed hours say, for another fit of the same series and the same breach.
+    pub fn week(&self) -> Option<Arc<Week>> {
+        self.week.clone()
     }
 
     /// What the week has to say about where the series stands now. The last hours alone take every morning's jump for the beginning of the
     /// end; but of a level that the week has never seen it knows nothing.
     fn week_about(&self, block: &Block, row: usize) -> Option<&Week> {
-        self.week.as_ref().filter(|week| self.ring == Ring::Coarse || !week.is_beyond(level_now(block, row)))
+        self.week.as_deref().filter(|week| self.ring == Ring::Coarse || !week.is_beyond(level_now(block, row)))
     }
 
     /// Steps (fractional) from the origin to a time.

@@ -345,11 +345,12 @@ impl Shard {
         // normal band towards the threshold: inside it, the rhythm explains what the last hours would take for growth. The surer one
         // speaks.
         let has_left = self.has_left(row, value, limit.side, at, watch);
-        let mut best: Option<Outlook> = None;
+        let (mut best, mut week): (Option<Outlook>, _) = (None, None);
         for fits in [Some(&mut self.fits), has_left.then_some(&mut self.fine_fits)].into_iter().flatten() {
             let heritage = self.heirs.of(row).map(Arc::as_ref);
-            let make = |ring| Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), heritage);
+            let make = |ring| Fit::new(&self.block, row, watch, ring, Some((limit.side, threshold)), heritage, week.take());
             let Some(fit) = fits.current(&self.block, row, threshold, make) else { continue };
+            week = fit.week();
             let outlook = outlook::outlook(&self.block, row, fit, at, watch, limit.side, threshold, &learnt.map);
             if best.as_ref().is_none_or(|best| outlook.likelihood > best.likelihood) {
                 best = Some(outlook);

@@ -3,7 +3,7 @@
 //!
 //! A look fits a forecast and most series are healthy; this reads the week's hours once. It errs towards looking: a series that leaves
 //! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope, as far as that is not
-//! the rise of every day, is looked at.
+//! the rise of every day, is looked at; what a forecast found safe in spite of its slope, every few hours.
 
 use portent_models::baseline::SLOTS;
 
@@ -17,10 +17,14 @@ use crate::core::watch::{Limit, Side, Watch};
 const CLIMBS: f64 = 1.5;
 /// The hour's movement is continued over the horizon at this many times its speed.
 const SPEED: f64 = 1.5;
-/// A forecast that found a breach less likely than the first holds for so many buckets of the coarse ring, as long as nothing new happens, and
-/// for this part of its horizon at most: what is hardly thinkable today is looked at once a day, what is safe for the next two hours in one.
-/// Eight hours in place of twelve tell one breach more of 760 on the bundled sets, as often in vain, for a twentieth more of the work.
-const SAFE_BUCKETS: [(f32, i64, i64); 3] = [(0.005, 24, 1), (0.02, 12, 2), (HOT_LIKELIHOOD as f32, 4, 2)];
+/// From the safest on: what is hardly thinkable today is looked at every other day, what is safe for the next two hours in one. What else would
+/// wake a series does so at once, so that looking more often tells no more: with half of these stretches the bundled sets tell 1,831 of 2,070
+/// breaches in place of 1,832, 11.0 hours before on average in place of 10.9, and 156 times in vain in place of 152, for a fifth more of the work.
+const SAFE: [Safe; 3] = [
+    Safe { below: 0.005, holds: 48, horizons: 2.0, rising: 4 },
+    Safe { below: 0.02, holds: 24, horizons: 1.0, rising: 3 },
+    Safe { below: HOT_LIKELIHOOD as f32, holds: 4, horizons: 0.5, rising: 1 },
+];
 /// Hours that the present speed is taken over.
 const RECENT_BUCKETS: i64 = 4;
 /// The slope of the past days, and of the last hours, is continued over the horizon at this many times its steepness.
@@ -29,6 +33,26 @@ const STEEPER: f64 = 1.5;
 const ONE_FALL: f64 = 0.5;
 /// Hours that must be known: less is no week to judge by.
 const LEAST_HOURS: usize = 24;
+
+/// How long a forecast holds that found a breach less likely than `below`, in buckets of the coarse ring.
+struct Safe {
+    below: f32,
+    /// As long as nothing new happens ...
+    holds: i64,
+    /// ... and for so many horizons at most.
+    horizons: f64,
+    /// Where its slope would bring it there within the horizon, which the forecast has seen and not believed.
+    rising: i64,
+}
+
+impl Safe {
+    /// Of what a forecast has found, for a horizon of so many buckets; `None` where that was not safe, or too short to rest in.
+    fn found(likelihood: f32, horizon: f64) -> Option<Self> {
+        let Self { below, holds, horizons, rising } = SAFE.into_iter().find(|safe| likelihood < safe.below)?;
+        let holds = holds.min((horizons * horizon) as i64);
+        (holds > 1 && horizon > 1.0).then(|| Self { below, holds, horizons, rising: rising.min(holds) })
+    }
+}
 
 impl Shard {
     /// Whether a value has left its normal band towards the threshold. The shape knows hours: where it is steep (a nightly job begins), what
@@ -49,17 +73,17 @@ impl Shard {
         let state = &self.rows[row];
         let woken = limit.side.is_breach(value, state.wake);
         let bucket_ms = self.block.geometry().bucket_ms;
-        let Some((_, holds, part)) = SAFE_BUCKETS.iter().find(|(likelihood, ..)| state.likelihood < *likelihood) else { return false };
-        let holds = (*holds).min(watch.horizon.as_millis() / part / bucket_ms);
-        if state.next_look == Timestamp::MIN || woken || holds <= 1 {
+        let Some(safe) = Safe::found(state.likelihood, watch.horizon.as_millis() as f64 / bucket_ms as f64) else { return false };
+        if state.next_look == Timestamp::MIN || woken {
             return false;
         }
         // One bucket of several is the series' own: looks are spread by its fingerprint.
-        let own = (state.labels.id().0 % holds.unsigned_abs()).cast_signed();
-        if at.as_millis().div_euclid(bucket_ms).rem_euclid(holds) == own {
+        let (bucket, own) = (at.as_millis().div_euclid(bucket_ms), state.labels.id().0);
+        let is_own = |of: i64| bucket.rem_euclid(of) == (own % of.unsigned_abs()).cast_signed();
+        if is_own(safe.holds) || (is_own(safe.rising) && !self.is_short_of(row, value, limit.side, at, watch)) {
             return false;
         }
-        self.is_short_of(row, value, limit.side, at, watch) && !self.has_left(row, value, limit.side, at, watch)
+        !self.has_left(row, value, limit.side, at, watch)
     }
 
     /// Whether the series stays short of its threshold over the horizon if it goes on as in the past days and in the last hours.
@@ -227,15 +251,15 @@ mod tests {
             let i = end + 12 * hour;
             shard.is_still_safe(0, usual(i) + more, &limit, at(i), &watch)
         };
-        let hours = (0..12).filter(|hour| rests(&shard, *hour, 0.0)).count();
-        assert_eq!(hours, 11, "one hour in twelve is its own");
+        let looked_at = |shard: &Shard| (0..24).filter(|hour| !rests(shard, *hour, 0.0)).count();
+        assert_eq!(looked_at(&shard), 1, "one hour of the day is its own");
         let hour = (0..12).find(|hour| rests(&shard, *hour, 0.0)).unwrap();
         assert!(!rests(&shard, hour, 0.25), "it has left its normal band");
         shard.rows[0].wake = 0.3;
         assert!(!rests(&shard, hour, 0.0), "it has come half way");
         shard.rows[0].wake = f64::NAN;
         shard.rows[0].likelihood = 0.03;
-        assert_eq!((0..8).filter(|hour| rests(&shard, *hour, 0.0)).count(), 6, "found a little less safe, one hour in four is its own");
+        assert_eq!(looked_at(&shard), 6, "found a little less safe, one hour in four is its own");
         shard.rows[0].likelihood = 0.05;
         assert!(!rests(&shard, hour, 0.0), "it was not found safe");
         shard.rows[0].likelihood = 0.0;
@@ -249,7 +273,7 @@ mod tests {
         let rests = |peak: f64, more: f64| {
             let usual = |i: i64| peak - 0.25 + 0.25 * day(i) + 0.005 * noise(i);
             let (mut shard, watch) = fed(6 * DAY, usual);
-            shard.rows[0].likelihood = 0.01;
+            shard.rows[0].likelihood = 0.03;
             let limit = watch.limit.clone().unwrap();
             // One of two hours in a row is not its own.
             [0, 12].iter().any(|i| shard.is_still_safe(0, usual(6 * DAY + i) + more, &limit, at(6 * DAY + i), &watch))
@@ -259,25 +283,29 @@ mod tests {
         assert!(!rests(0.7, 0.05), "it rises faster than each morning");
     }
 
-    #[test]
-    fn what_its_last_hours_would_bring_there_does_not_rest() {
-        // A leak that is restarted each midnight: its slope of days is none.
-        let (mut shard, watch) = fed(5 * DAY + DAY / 2, |i| 0.3 + 0.45 * (i % DAY) as f64 / DAY as f64 + 0.002 * noise(i));
+    /// Of twelve hours in a row, at this value.
+    fn looked_at(shard: &Shard, watch: &Watch, value: f64, from: i64) -> usize {
         let limit = watch.limit.clone().unwrap();
-        shard.rows[0].likelihood = 0.0;
-        let value = 0.3 + 0.45 / 2.0;
-        let rests = |value: f64| (0..6).any(|hour| shard.is_still_safe(0, value, &limit, at(5 * DAY + DAY / 2 + 12 * hour), &watch));
-        assert!(!rests(value));
-        assert!(rests(value - 0.1), "as it stood four hours ago");
+        (0..12).filter(|hour| !shard.is_still_safe(0, value, &limit, at(from + 12 * hour), watch)).count()
     }
 
     #[test]
-    fn what_will_be_there_by_its_slope_does_not_rest() {
+    fn what_its_last_hours_would_bring_there_rests_for_less() {
+        // A leak that is restarted each midnight: its slope of days is none.
+        let (mut shard, watch) = fed(5 * DAY + DAY / 2, |i| 0.3 + 0.45 * (i % DAY) as f64 / DAY as f64 + 0.002 * noise(i));
+        let (value, now) = (0.3 + 0.45 / 2.0, 5 * DAY + DAY / 2);
+        for (likelihood, hours) in [(0.0, 3), (0.01, 4), (0.03, 12)] {
+            shard.rows[0].likelihood = likelihood;
+            assert_eq!(looked_at(&shard, &watch, value, now), hours, "found to be {likelihood}");
+            assert!(looked_at(&shard, &watch, value - 0.1, now) < hours, "as it stood four hours ago");
+        }
+    }
+
+    #[test]
+    fn what_will_be_there_by_its_slope_rests_for_less() {
         // 0.5 a day: from 0.6 on the rest of the way is less than a day and a half.
         let (mut shard, watch) = fed(5 * DAY, |i| -1.9 + 0.5 * i as f64 / DAY as f64 + 0.002 * noise(i));
-        let limit = watch.limit.clone().unwrap();
-        let value = -1.9 + 2.5;
         shard.rows[0].likelihood = 0.0;
-        assert!((0..6).all(|hour| !shard.is_still_safe(0, value, &limit, at(5 * DAY + 12 * hour), &watch)));
+        assert_eq!(looked_at(&shard, &watch, -1.9 + 2.5, 5 * DAY), 3);
     }
 }

@@ -50,7 +50,9 @@ impl Shard {
         let watch = &own;
         match self.fits.get(row).filter(|fit| fit.is_current(&self.block, self.rows[row].threshold)) {
             Some(fit) => Some(fit.clone()),
-            None => Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch), self.heritage(row, watch).as_deref()).ok(),
+            None => {
+                Fit::new(&self.block, row, watch, Ring::Coarse, self.breach_of(row, watch), self.heritage(row, watch).as_deref(), None).ok()
+            }
         }
     }
 }
