@@ -120,7 +120,7 @@ fn base_rate(fitted: &Fitted, threshold: f64, upward: bool, sustain: usize) -> f
             began += 1.0;
             let is_past = |v: &f64| if upward { *v >= threshold } else { *v <= threshold };
             let crossed = match sustain {
-                1 => window.values.iter().any(is_past),
+                1 => is_past(if upward { &window.extremes.1 } else { &window.extremes.0 }),
                 _ => window.values.windows(sustain).any(|run| run.iter().all(is_past)),
             };
             reached += f64::from(u8::from(crossed));

@@ -33,6 +33,15 @@ pub struct Window {
     pub start: f64,
     /// The values after it, NaN where missing.
     pub values: Vec<f64>,
+    /// The lowest and the highest of them.
+    pub extremes: (f64, f64),
+}
+
+impl Window {
+    fn new(start: f64, values: Vec<f64>) -> Self {
+        let extremes = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
+        Self { start, values, extremes }
+    }
 }
 
 /// Error paths at past origins; NaN where the truth is missing or lies after the present.
@@ -90,7 +99,7 @@ fn windows(context: &Context, horizon: usize) -> Vec<Window> {
     let Some((first, last)) = judgeable(context, horizon) else { return Vec::new() };
     spread(first, last, MAX_WINDOWS)
         .filter(|past| past + horizon <= context.len())
-        .map(|past| Window { start: context.values()[past - 1], values: (past..past + horizon).map(|i| context.truth(i)).collect() })
+        .map(|past| Window::new(context.values()[past - 1], (past..past + horizon).map(|i| context.truth(i)).collect()))
         .filter(|window| window.values.iter().any(|v| v.is_finite()))
         .collect()
 }
