@@ -1,5 +1,5 @@
 //! Which series need no forecast now: those that are so far from their threshold that nothing they have done in the past week would bring
-//! them there within the horizon, and those that a forecast found safe some hours ago and that do nothing new.
+//! them there within the horizon, and those that a forecast found safe and that do nothing new since.
 //!
 //! A look fits a forecast and most series are healthy; this reads the week's hours once. It errs towards looking: a series that leaves
 //! its normal band towards the threshold, has come half way nearer, or would be there within the horizon by its slope, as far as that is not
