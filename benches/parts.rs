@@ -97,7 +97,7 @@ fn forecast(criterion: &mut Criterion) {
     let view = engine.series(0).next().expect("one series");
     let (block, row) = (view.block, view.row);
     let breach = Some((Side::Above, 0.9));
-    let fit = |ring| Fit::new(block, row, &watch, ring, breach, None).expect("eight days are enough");
+    let fit = |ring| Fit::new(block, row, &watch, ring, breach, None, None).expect("eight days are enough");
     let coarse = measure(criterion, "forecast/fit_week_of_hours", 1, || fit(Ring::Coarse));
     let fine = measure(criterion, "forecast/fit_five_hours", 1, || fit(Ring::Fine));
     let (coarse_fit, fine_fit) = (fit(Ring::Coarse), fit(Ring::Fine));
