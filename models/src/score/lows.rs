@@ -13,8 +13,8 @@ use super::{larger, smaller};
 
 /// Days that all of it remembers.
 const MEMORY_DAYS: f32 = 28.0;
-/// Before so many samples nothing is stretched.
-const LEAST_SAMPLES: u32 = 32;
+/// Before so many samples, and before a day, nothing is stretched: half of a rhythm is skewed, too.
+const LEAST_SAMPLES: f32 = 32.0;
 /// A value counts at most this far up, in mean deviations: one spike is not a skewed series.
 const MOST_UP: f32 = 6.0;
 /// The share of samples that lie below the lowest values.
@@ -42,8 +42,8 @@ pub(super) struct Lows {
 
 impl Lows {
     /// How values are measured after `seen` samples.
-    pub fn stretch(&self, seen: u32) -> Stretch {
-        if seen < LEAST_SAMPLES || self.above <= self.below {
+    pub fn stretch(&self, seen: u32, samples_a_day: f32) -> Stretch {
+        if (seen as f32) < larger(samples_a_day, LEAST_SAMPLES) || self.above <= self.below {
             return Stretch::NONE;
         }
         let skew = smaller((self.above / self.below - 1.0) / SKEWED, 1.0);
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_dip_of_a_skewed_series_counts_for_more_and_a_peak_for_what_it_is() {
         let (lows, seen) = learned((0..5_000).map(skewed));
-        let stretch = lows.stretch(seen);
+        let stretch = lows.stretch(seen, SAMPLES_A_DAY);
         assert_eq!(stretch.measure(20.0), 20.0);
         let dip = -0.3;
         assert!(lows.middle - stretch.measure(dip) > 2.0 * (lows.middle - dip), "{} of {lows:?}", stretch.measure(dip));
@@ -147,16 +147,16 @@ mod tests {
     #[test]
     fn even_new_and_constant_series_are_measured_as_they_are() {
         for (lows, seen) in
-            [learned((0..5_000).map(|i| -skewed(i))), learned((0..20).map(skewed)), learned(std::iter::repeat_n(0.0, 5_000))]
+            [learned((0..5_000).map(|i| -skewed(i))), learned((0..280).map(skewed)), learned(std::iter::repeat_n(0.0, 5_000))]
         {
-            assert_eq!(lows.stretch(seen).measure(-40.0), -40.0, "{lows:?}");
+            assert_eq!(lows.stretch(seen, SAMPLES_A_DAY).measure(-40.0), -40.0, "{lows:?}");
         }
     }
 
     #[test]
     fn measures_keep_the_order_and_can_be_taken_back() {
         let (lows, seen) = learned((0..5_000).map(skewed));
-        let stretch = lows.stretch(seen);
+        let stretch = lows.stretch(seen, SAMPLES_A_DAY);
         let values: Vec<f32> = (-400..400).map(|i| i as f32 * 0.01).collect();
         for pair in values.windows(2) {
             assert!(stretch.measure(pair[0]) < stretch.measure(pair[1]), "{pair:?}");

@@ -180,7 +180,7 @@ impl Scorer {
             return None;
         }
         let Some(in_units) = self.in_units(value) else { return self.restart(at_ms, offset_ms, value) };
-        let stretch = self.lows.stretch(self.seen);
+        let stretch = self.lows.stretch(self.seen, self.samples_a_day);
         let z = stretch.measure(in_units);
         self.lows.learn(in_units, self.seen, self.samples_a_day);
         let missed = match at_ms.saturating_sub(self.last_ms) {
